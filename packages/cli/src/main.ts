@@ -1,0 +1,2 @@
+/** The `fastcgi` command. */
+export {}

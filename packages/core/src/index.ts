@@ -1,0 +1,2 @@
+/** Public names of @fastcgi/core. */
+export {}

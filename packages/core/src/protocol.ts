@@ -1,0 +1,2 @@
+/** Public names of @fastcgi/core/protocol: the pure codec. */
+export {}
