@@ -35,7 +35,11 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'test/**/*.test.ts', 'examples/*/*.test.{ts,mjs,js}'],
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'test/**/*.test.ts',
+            'examples/*/*.test.{ts,mjs,js}',
+          ],
           exclude: ['**/node_modules/**', '**/dist/**', 'test/servers/**', 'test/package.test.ts'],
         },
       },
