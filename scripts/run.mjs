@@ -1,0 +1,89 @@
+// Starts one program at a time for the other scripts: shows that a long step is alive, bounds its
+// time, and takes its whole process group down with it, so that nothing is left behind.
+import { spawn } from 'node:child_process'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The folder of the repository. */
+export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+
+const running = new Set()
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.once(signal, () => {
+    for (const child of running) killGroup(child, 'SIGTERM')
+    setTimeout(() => {
+      for (const child of running) killGroup(child, 'SIGKILL')
+      process.exit(signal === 'SIGINT' ? 130 : 143)
+    }, 2000)
+  })
+}
+
+function killGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal)
+  } catch {
+    // Gone already.
+  }
+}
+
+/**
+ * Runs a program to its end and resolves with `{ code, output }`; never rejects. `code` is 127 when
+ * the program cannot be started and 124 when it took longer than `timeout` ms (default 10 minutes).
+ *
+ * `show: 'all'` passes its output on; `'failure'` (default) keeps it and prints it when the program
+ * fails; `'never'` only returns it.
+ */
+export function run(command, args, options = {}) {
+  const { cwd = root, env = process.env, show = 'failure', timeout = 600_000 } = options
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd,
+      env,
+      detached: true,
+      stdio: ['ignore', show === 'all' ? 'inherit' : 'pipe', show === 'all' ? 'inherit' : 'pipe'],
+    })
+    running.add(child)
+    let output = ''
+    child.stdout?.on('data', (chunk) => (output += chunk))
+    child.stderr?.on('data', (chunk) => (output += chunk))
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      killGroup(child, 'SIGKILL')
+    }, timeout)
+    const done = (code) => {
+      if (!running.delete(child)) return
+      clearTimeout(timer)
+      if (late) {
+        code = 124
+        output += `\n${command} took longer than ${timeout / 1000} s and was ended\n`
+      }
+      // What the program left running in its group would hold ports and outlive us.
+      killGroup(child, 'SIGKILL')
+      if (code !== 0 && (show === 'failure' || (show === 'all' && output))) console.log(output)
+      resolve({ code, output })
+    }
+    child.on('error', (error) => {
+      output += error.message
+      done(127)
+    })
+    child.on('close', (code, signal) => done(code ?? (signal ? 1 : 0)))
+  })
+}
+
+/**
+ * Announces a step, runs it, and says how long it took. While it runs, a line every 10 s shows that
+ * it is alive.
+ */
+export async function step(title, action) {
+  const start = Date.now()
+  const seconds = () => ((Date.now() - start) / 1000).toFixed(1)
+  console.log(`\n> ${title}`)
+  const alive = setInterval(() => console.log(`  ... ${title}: ${seconds()} s`), 10_000)
+  try {
+    return await action()
+  } finally {
+    clearInterval(alive)
+    console.log(`  ${seconds()} s`)
+  }
+}

@@ -1,0 +1,70 @@
+// Brings the working tree to where anything can run: dependencies installed, packages built. Does
+// only what is not done yet. `node scripts/setup.mjs` from the command line; imported by the others.
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { root, run, step } from './run.mjs'
+
+/** pnpm is on no fresh machine, so npm brings it, always this version. */
+export const PNPM = 'pnpm@12.21.0'
+
+const stampFile = path.join(root, 'node_modules', '.installed')
+
+/** Fails with one line, where an older Node would fail with a riddle. */
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major > 20 || (major === 20 && minor >= 19)) return
+  console.error(`Node.js 20.19 or newer is needed; this is ${process.version}.`)
+  process.exit(1)
+}
+
+/** What the installed tree depends on: the lockfile and every package.json it was made from. */
+function stamp() {
+  const hash = createHash('sha256').update(`${PNPM} ${process.platform} ${process.arch}\n`)
+  const files = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json', 'test/package.json']
+  for (const folder of ['packages', 'examples']) {
+    for (const name of fs.readdirSync(path.join(root, folder)).toSorted()) {
+      files.push(path.join(folder, name, 'package.json'))
+    }
+  }
+  for (const file of files) {
+    const full = path.join(root, file)
+    if (fs.existsSync(full)) hash.update(`${file}\n`).update(fs.readFileSync(full))
+  }
+  return hash.digest('hex')
+}
+
+/** Installs what the lockfile says, unless that is what is installed. */
+export async function install() {
+  checkNode()
+  const wanted = stamp()
+  const installed = fs.existsSync(stampFile) ? fs.readFileSync(stampFile, 'utf8') : ''
+  if (installed === wanted) return true
+  return step('Installing dependencies (about half a minute the first time)', async () => {
+    const args = ['-y', PNPM, 'install', '--frozen-lockfile', '--reporter=append-only']
+    // npm hands its own settings down in the environment; pnpm would warn about each.
+    const env = Object.fromEntries(
+      Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')),
+    )
+    // A registry may drop a connection: once more before giving up.
+    let result = await run('npx', args, { env: { ...env, CI: 'true' } })
+    if (result.code !== 0) result = await run('npx', args, { env: { ...env, CI: 'true' } })
+    if (result.code !== 0) return false
+    fs.writeFileSync(stampFile, wanted)
+    return true
+  })
+}
+
+/** Builds every package; `tsc -b` looks itself at what has changed. */
+export async function build() {
+  return step('Building the packages', async () => {
+    const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    return (await run(process.execPath, [tsc, '-b'])).code === 0
+  })
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (!(await install()) || !(await build())) process.exit(1)
+}
