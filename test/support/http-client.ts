@@ -287,7 +287,9 @@ export async function http(request: HttpRequest): Promise<HttpResponse> {
       try {
         return JSON.parse(body.toString())
       } catch {
-        throw new Error(`status ${String(stream.status)}, no JSON: ${body.toString().slice(0, 500)}`)
+        throw new Error(
+          `status ${String(stream.status)}, no JSON: ${body.toString().slice(0, 500)}`,
+        )
       }
     },
   }

@@ -15,7 +15,9 @@ export async function until(
   const end = performance.now() + deadline
   while (!(await condition())) {
     if (performance.now() > end) {
-      throw new Error(`waited ${String(deadline)} ms for ${typeof what === 'string' ? what : what()}`)
+      throw new Error(
+        `waited ${String(deadline)} ms for ${typeof what === 'string' ? what : what()}`,
+      )
     }
     await new Promise((resolve) => setTimeout(resolve, 20))
   }

@@ -66,8 +66,15 @@ export interface WebServer {
 
 /** Path of a program, or an error that says how to install it. */
 export function findProgram(program: string, install: string): string {
-  const folders = [...(process.env['PATH'] ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin']
-  const found = folders.map((folder) => path.join(folder, program)).find((file) => isExecutable(file))
+  const folders = [
+    ...(process.env['PATH'] ?? '').split(':'),
+    '/usr/local/sbin',
+    '/usr/sbin',
+    '/sbin',
+  ]
+  const found = folders
+    .map((folder) => path.join(folder, program))
+    .find((file) => isExecutable(file))
   if (found === undefined) throw new Error(`NOT RUN: ${program} is not installed; run: ${install}`)
   return found
 }
@@ -82,7 +89,9 @@ function isExecutable(file: string): boolean {
 }
 
 /** The unprivileged user and group for a server started by root; undefined when we are not root. */
-export function serverUser(): { name: string; group: string; uid: number; gid: number } | undefined {
+export function serverUser():
+  | { name: string; group: string; uid: number; gid: number }
+  | undefined {
   if (process.getuid?.() !== 0) return undefined
   const accounts = fs.readFileSync('/etc/passwd', 'latin1').split('\n')
   const groups = fs.readFileSync('/etc/group', 'latin1').split('\n')
@@ -211,10 +220,18 @@ async function launch(options: WebServerOptions, program: string): Promise<WebSe
     // Its own process group: what it spawned can be ended with it.
     detached: true,
     stdio: ['ignore', descriptor, descriptor],
-    env: { ...process.env, PATH: `${path.dirname(process.execPath)}:${String(process.env['PATH'])}`, ...plan.env },
+    env: {
+      ...process.env,
+      PATH: `${path.dirname(process.execPath)}:${String(process.env['PATH'])}`,
+      ...plan.env,
+    },
   })
   fs.closeSync(descriptor)
-  const server = new RunningServer(child, { folder, ports, logs: [output, ...(plan.logs ?? [])] }, options)
+  const server = new RunningServer(
+    child,
+    { folder, ports, logs: [output, ...(plan.logs ?? [])] },
+    options,
+  )
 
   try {
     await until(
@@ -270,7 +287,9 @@ class RunningServer implements WebServer {
   }
 
   log(): string {
-    return this.#logs.map((file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '')).join('')
+    return this.#logs
+      .map((file) => (fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : ''))
+      .join('')
   }
 
   async waitForLog(pattern: RegExp, from = 0): Promise<RegExpExecArray> {
