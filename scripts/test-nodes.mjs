@@ -1,0 +1,53 @@
+// The unit tests on every supported major version of Node.js. The binaries come from npm: the
+// package `node` of each version is a script that fetches the package of one platform, so we name
+// that one and need no script. They live in node_modules/.cache, outside the lockfile: whoever only
+// wants to build does not download four Nodes.
+import fs from 'node:fs'
+import path from 'node:path'
+
+import { root, run, step } from './run.mjs'
+
+/** The oldest supported version, then the newest of each line we test. */
+export const versions = ['20.19.0', '22.23.3', '24.21.0', '26.10.0']
+
+const folder = path.join(root, 'node_modules', '.cache', 'nodes')
+const alias = (version) => `node-${version}`
+const binary = (version) => path.join(folder, 'node_modules', alias(version), 'bin', 'node')
+
+function specs() {
+  const name = `node-${process.platform}-${process.arch}`
+  return versions.map((version) => `${alias(version)}@npm:${name}@${version}`)
+}
+
+/** The line that brings the binaries. */
+export const installLine = () => `npm install --prefix ${folder} ${specs().join(' ')}`
+
+/** Brings the binaries; resolves with `[version, path]` of each that works. */
+export async function bringNodes() {
+  if (!versions.every((version) => fs.existsSync(binary(version)))) {
+    await step(`Fetching Node.js ${versions.join(', ')}`, async () => {
+      fs.mkdirSync(folder, { recursive: true })
+      fs.writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n')
+      // npm's settings for this run (a workspace, a prefix) are not those of that folder.
+      const env = Object.fromEntries(
+        Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')),
+      )
+      const args = [
+        'install',
+        '--no-save',
+        '--no-audit',
+        '--no-fund',
+        '--ignore-scripts',
+        ...specs(),
+      ]
+      const first = await run('npm', args, { cwd: folder, env })
+      if (first.code !== 0) await run('npm', args, { cwd: folder, env })
+    })
+  }
+  const found = []
+  for (const version of versions) {
+    const { code, output } = await run(binary(version), ['--version'], { show: 'never' })
+    if (code === 0 && output.trim() === `v${version}`) found.push([version, binary(version)])
+  }
+  return found
+}
