@@ -11,9 +11,15 @@ export {
   Role,
   VERSION,
 } from './protocol/constants.ts'
+export { ClientConnection, type BeginOptions } from './protocol/client-connection.ts'
 export { Connection, type ConnectionLimits } from './protocol/connection.ts'
 export { ProtocolError, type ProtocolErrorCode } from './protocol/errors.ts'
-export type { ConnectionEvent, ConnectionRequest } from './protocol/events.ts'
+export type {
+  ClientEvent,
+  ClientRequest,
+  ConnectionEvent,
+  ConnectionRequest,
+} from './protocol/events.ts'
 export { decodePairs, encodePairs, PairReader, type PairLimits } from './protocol/pairs.ts'
 export {
   abortRequest,

@@ -9,6 +9,8 @@ import { PairReader } from './pairs.ts'
 import { RecordReader, Step } from './record-reader.ts'
 import { endRequest, getValuesResult, unknownType } from './record-writer.ts'
 
+export type { ConnectionEvent, ConnectionRequest } from './events.ts'
+
 /** Bounds and answers of a {@link Connection}. Every number is finite: a peer can make nothing grow without end. */
 export interface ConnectionLimits {
   /** Bytes of PARAMS a request may have; above it the request is `refused`, and nothing of them is kept. */

@@ -56,3 +56,42 @@ export type ConnectionEvent<C> =
   | { readonly type: 'abort'; readonly request: ConnectionRequest<C>; readonly begun: boolean }
   | { readonly type: 'reply'; readonly bytes: Buffer; readonly close: boolean }
   | { readonly type: 'error'; readonly error: ProtocolError }
+
+/** A request that a {@link ClientConnection} has begun. */
+export interface ClientRequest<C> {
+  /** 1 to 65535, unique among the unfinished requests of the connection. */
+  readonly id: number
+  /** One of {@link Role}. */
+  readonly role: number
+  /** Belongs to the caller. */
+  context: C
+  /** STDOUT has ended. Some applications (php-fpm) leave its end out and send only END_REQUEST. */
+  readonly stdoutComplete: boolean
+  /** END_REQUEST has come: the id is free, and nothing more comes of this request. */
+  readonly ended: boolean
+}
+
+/**
+ * One thing that happened on the web server's side, in the order of the bytes.
+ *
+ * - `stdout`, `stderr`: a part of the stream: never empty, a view of the chunk, as it arrives.
+ * - `stdout-end`: STDOUT is complete. May be missing, see {@link ClientRequest.stdoutComplete}.
+ * - `end`: END_REQUEST, the last event of the request (§5.5). `protocolStatus` is one of {@link ProtocolStatus}, or
+ *   whatever number the application sent.
+ * - `values`: the answer to GET_VALUES (§4.1).
+ * - `unknown-type`: the application does not know a management record that was sent (§4.2).
+ * - `error`: the application broke the protocol. Always the last event of the connection: it takes no more bytes.
+ */
+export type ClientEvent<C> =
+  | { readonly type: 'stdout'; readonly request: ClientRequest<C>; readonly data: Buffer }
+  | { readonly type: 'stdout-end'; readonly request: ClientRequest<C> }
+  | { readonly type: 'stderr'; readonly request: ClientRequest<C>; readonly data: Buffer }
+  | {
+      readonly type: 'end'
+      readonly request: ClientRequest<C>
+      readonly appStatus: number
+      readonly protocolStatus: number
+    }
+  | { readonly type: 'values'; readonly values: ReadonlyMap<string, string> }
+  | { readonly type: 'unknown-type'; readonly unknownType: number }
+  | { readonly type: 'error'; readonly error: ProtocolError }
