@@ -6,6 +6,7 @@ import { HEADER_LENGTH, KEEP_CONNECTION, ProtocolStatus, RecordType, Role } from
 import { ProtocolError, type ProtocolErrorCode } from './errors.ts'
 import type { ConnectionEvent, ConnectionRequest } from './events.ts'
 import { PairReader } from './pairs.ts'
+import { ActiveRequest, RequestTable } from './request-table.ts'
 import { RecordReader, Step } from './record-reader.ts'
 import { endRequest, getValuesResult, unknownType } from './record-writer.ts'
 
@@ -35,27 +36,6 @@ export interface ConnectionLimits {
   }
 }
 
-class ActiveRequest<C> implements ConnectionRequest<C> {
-  readonly id: number
-  readonly role: number
-  readonly keepConnection: boolean
-  context: C | undefined = undefined
-  paramsComplete = false
-  stdinComplete = false
-  dataComplete = false
-  aborted = false
-  ended = false
-  refused = false
-  paramsTooLarge = false
-  readonly params = new ByteCollector()
-
-  constructor(id: number, role: number, keepConnection: boolean) {
-    this.id = id
-    this.role = role
-    this.keepConnection = keepConnection
-  }
-}
-
 /**
  * One connection from a web server. Hand every chunk to `receive()` and act on the events in their order;
  * call `end()` when a request's END_REQUEST has been written. Nothing of a chunk is kept after `receive()`
@@ -65,14 +45,9 @@ class ActiveRequest<C> implements ConnectionRequest<C> {
 export class Connection<C> {
   readonly #limits: ConnectionLimits
   readonly #reader = new RecordReader()
-  readonly #requests = new Map<number, ActiveRequest<C>>()
-  /** The request the last record was for: spares the table most of the look-ups. */
-  #latest: ActiveRequest<C> | undefined = undefined
+  readonly #table = new RequestTable<C>()
   /** The request whose PARAMS so far are a view of the chunk in hand; at most one. */
   #borrower: ActiveRequest<C> | undefined = undefined
-  #pending = 0
-  #running = 0
-  #closeWhenIdle = false
   #closed = false
   /** A discrete record that the chunks cut. */
   readonly #partial = new ByteCollector()
@@ -83,12 +58,12 @@ export class Connection<C> {
 
   /** Requests in the table: begun and not ended, whatever their state. */
   get active(): number {
-    return this.#requests.size
+    return this.#table.size
   }
 
   /** Requests begun whose PARAMS is not complete. */
   get pending(): number {
-    return this.#pending
+    return this.#table.pending
   }
 
   /** True after the last event of the connection: an error, or a request ended that asked for the close. */
@@ -103,7 +78,7 @@ export class Connection<C> {
 
   /** The requests in the table, in the order they began. */
   requests(): Iterable<ConnectionRequest<C>> {
-    return this.#requests.values()
+    return this.#table.values()
   }
 
   /**
@@ -165,23 +140,12 @@ export class Connection<C> {
    * request that came to its end had asked for it (§5.1). Calling it again changes nothing.
    */
   end(request: ConnectionRequest<C>): boolean {
-    const active = this.#requests.get(request.id)
-    if (active !== undefined && active === request && !active.ended) this.#remove(active)
+    this.#table.remove(request)
     return this.#closeIfDue()
   }
 
-  #remove(request: ActiveRequest<C>): void {
-    request.ended = true
-    this.#requests.delete(request.id)
-    if (this.#latest === request) this.#latest = undefined
-    if (!request.paramsComplete) this.#pending--
-    else if (!request.refused) this.#running--
-    request.params.clear()
-    if (!request.keepConnection) this.#closeWhenIdle = true
-  }
-
   #closeIfDue(): boolean {
-    if (!this.#closeWhenIdle || this.#requests.size > 0) return false
+    if (!this.#table.closeDue) return false
     this.#closed = true
     return true
   }
@@ -194,15 +158,8 @@ export class Connection<C> {
   /** The request of the record in hand. Undefined: the record is to be ignored, or the connection has failed. */
   #find(events: ConnectionEvent<C>[], name: string): ActiveRequest<C> | undefined {
     const id = this.#reader.requestId
-    const latest = this.#latest
-    if (latest !== undefined && latest.id === id) return latest
-    if (id === 0) {
-      this.#fail(events, 'FCGI_NULL_REQUEST_ID', `${name} with request id 0`, 0)
-      return undefined
-    }
-    const request = this.#requests.get(id)
-    if (request !== undefined) this.#latest = request
-    return request
+    if (id === 0) this.#fail(events, 'FCGI_NULL_REQUEST_ID', `${name} with request id 0`, 0)
+    return this.#table.find(id)
   }
 
   /** §5.1. */
@@ -226,23 +183,20 @@ export class Connection<C> {
     }
     const role = (body[at]! << 8) | body[at + 1]!
     const keepConnection = (body[at + 2]! & KEEP_CONNECTION) !== 0
-    if (this.#requests.has(id)) {
+    if (this.#table.find(id) !== undefined) {
       return this.#fail(events, 'FCGI_ID_IN_USE', `BEGIN_REQUEST for id ${id}, which is active`, id)
     }
     if (!this.#serves(role)) {
       return this.#refuse(events, id, keepConnection, ProtocolStatus.UnknownRole)
     }
-    if (!this.#limits.multiplex && this.#requests.size > 0) {
+    if (!this.#limits.multiplex && this.#table.size > 0) {
       return this.#refuse(events, id, keepConnection, ProtocolStatus.CantMultiplex)
     }
-    if (this.#pending >= this.#limits.maxPendingPerConnection) {
-      const message = `more than ${this.#pending} requests without complete PARAMS`
+    if (this.#table.pending >= this.#limits.maxPendingPerConnection) {
+      const message = `more than ${this.#table.pending} requests without complete PARAMS`
       return this.#fail(events, 'FCGI_TOO_MANY_PENDING', message, id)
     }
-    const request = new ActiveRequest<C>(id, role, keepConnection)
-    this.#requests.set(id, request)
-    this.#latest = request
-    this.#pending++
+    this.#table.add(new ActiveRequest<C>(id, role, keepConnection))
   }
 
   #serves(role: number): boolean {
@@ -259,7 +213,7 @@ export class Connection<C> {
     keepConnection: boolean,
     status: ProtocolStatus,
   ): void {
-    if (!keepConnection) this.#closeWhenIdle = true
+    this.#table.askForClose(keepConnection)
     events.push({ type: 'reply', bytes: endRequest(id, 0, status), close: this.#closeIfDue() })
   }
 
@@ -271,7 +225,7 @@ export class Connection<C> {
     const begun = request.paramsComplete
     events.push({ type: 'abort', request, begun })
     if (begun) return
-    this.#remove(request)
+    this.#table.remove(request)
     const bytes = endRequest(request.id, 0, ProtocolStatus.RequestComplete)
     events.push({ type: 'reply', bytes, close: this.#closeIfDue() })
   }
@@ -296,17 +250,17 @@ export class Connection<C> {
   }
 
   #paramsEnd(events: ConnectionEvent<C>[], request: ActiveRequest<C>): void {
-    request.paramsComplete = true
-    this.#pending--
     if (this.#borrower === request) this.#borrower = undefined
-    if (request.paramsTooLarge || this.#running >= this.#limits.maxRequestsPerConnection) {
-      request.refused = true
+    const params = request.params.take()
+    const overloaded = this.#table.running >= this.#limits.maxRequestsPerConnection
+    const refused = request.paramsTooLarge || overloaded
+    this.#table.paramsEnded(request, refused)
+    if (refused) {
       const reason = request.paramsTooLarge ? 'params-too-large' : 'overloaded'
-      events.push({ type: 'refused', request, reason, params: request.params.take() })
+      events.push({ type: 'refused', request, reason, params })
       return
     }
-    this.#running++
-    events.push({ type: 'request', request, params: request.params.take() })
+    events.push({ type: 'request', request, params })
     if (request.role === Role.Authorizer) {
       request.stdinComplete = true
       events.push({ type: 'stdin-end', request })
