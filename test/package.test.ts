@@ -1,0 +1,236 @@
+/**
+ * What users get: every publishable package is packed, the tarballs are installed into an empty
+ * folder, and that folder is used the way a project of theirs would use it.
+ */
+import { execFile } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+import { PNPM } from '../scripts/setup.mjs'
+
+interface Manifest {
+  name: string
+  version: string
+  private?: boolean
+  bin?: Record<string, string>
+  exports?: Record<string, string | Record<string, string>>
+  engines: { node: string }
+  dependencies?: Record<string, string>
+  optionalDependencies?: Record<string, string>
+  peerDependencies?: Record<string, string>
+}
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+const bin = (name: string): string => path.join(root, 'node_modules', '.bin', name)
+
+const packages = fs
+  .readdirSync(path.join(root, 'packages'))
+  .toSorted()
+  .map((name) => ({ folder: path.join(root, 'packages', name), manifest: readManifest(name) }))
+  .filter(({ manifest }) => manifest.private !== true)
+  .map(({ folder, manifest }) => ({ folder, name: manifest.name, manifest }))
+const libraries = packages.filter(({ manifest }) => manifest.exports?.['.'] !== undefined)
+
+/** Packages whose dependencies come from elsewhere cannot be installed without a registry. */
+const offline = packages.filter(({ manifest }) =>
+  Object.keys(manifest.dependencies ?? {}).every((name) => name.startsWith('@fastcgi/')),
+)
+
+const tarballs = new Map<string, string>()
+let scratch = ''
+let consumer = ''
+
+function readManifest(name: string): Manifest {
+  return JSON.parse(fs.readFileSync(path.join(root, 'packages', name, 'package.json'), 'utf8'))
+}
+
+/** Runs a program and gives its stdout; a failure carries all that it printed. */
+async function exec(command: string, args: string[], cwd: string): Promise<string> {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^(npm_|NODE_ENV$|VITEST|NODE_OPTIONS)/.test(name),
+    ),
+  )
+  try {
+    const { stdout } = await promisify(execFile)(command, args, { cwd, env, maxBuffer: 1 << 26 })
+    return stdout
+  } catch (error) {
+    const { message, stdout, stderr } = error as Error & { stdout: string; stderr: string }
+    throw new Error(`${message}\n${stdout}\n${stderr}`, { cause: error })
+  }
+}
+
+function tarball(name: string): string {
+  const file = tarballs.get(name)
+  if (file === undefined) throw new Error(`${name} was not packed`)
+  return file
+}
+
+beforeAll(async () => {
+  if (!fs.existsSync(path.join(root, 'packages/core/dist/index.js'))) {
+    throw new Error('nothing is built; run: npm run setup')
+  }
+  scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'fastcgi-package-'))
+  for (const { folder, name } of packages) {
+    // pnpm, not npm: it writes the version in the place of `workspace:*`.
+    const args = ['-y', PNPM, 'pack', '--json', '--pack-destination', scratch]
+    const { filename } = JSON.parse(await exec('npx', args, folder)) as { filename: string }
+    tarballs.set(name, path.resolve(scratch, filename))
+  }
+  consumer = path.join(scratch, 'consumer')
+  fs.mkdirSync(consumer)
+  fs.writeFileSync(path.join(consumer, 'package.json'), '{ "name": "consumer", "private": true }')
+  const files = offline.map(({ name }) => tarball(name))
+  const flags = ['--offline', '--legacy-peer-deps', '--no-audit', '--no-fund', '--ignore-scripts']
+  await exec('npm', ['install', ...flags, ...files], consumer)
+  // The peers and Node's types, from what the workspace has installed.
+  link('@types/node', path.join(root, 'node_modules/@types/node'))
+  for (const { folder, manifest } of offline) {
+    for (const peer of Object.keys(manifest.peerDependencies ?? {})) {
+      link(peer, path.join(folder, 'node_modules', peer))
+      const types = path.join('@types', peer)
+      if (fs.existsSync(path.join(folder, 'node_modules', types))) {
+        link(types, path.join(folder, 'node_modules', types))
+      }
+    }
+  }
+})
+
+afterAll(() => {
+  fs.rmSync(scratch, { recursive: true, force: true })
+})
+
+function link(name: string, target: string): void {
+  const place = path.join(consumer, 'node_modules', name)
+  fs.mkdirSync(path.dirname(place), { recursive: true })
+  fs.symlinkSync(fs.realpathSync(target), place)
+}
+
+describe('manifests', () => {
+  it('carry one version, and name each other by exactly that', () => {
+    const versions = new Set(packages.map(({ manifest }) => manifest.version))
+    expect([...versions]).toEqual([readManifest('core').version])
+  })
+
+  it('give the core no dependency of any kind', () => {
+    const core = readManifest('core')
+    expect(core.dependencies ?? {}).toEqual({})
+    expect(core.optionalDependencies ?? {}).toEqual({})
+    expect(core.peerDependencies ?? {}).toEqual({})
+  })
+
+  it.each(packages)('of $name state the oldest Node.js that works', ({ manifest }) => {
+    expect(manifest.engines.node).toBe('>=20.19')
+  })
+})
+
+describe.each(packages)('the tarball of $name', ({ name }) => {
+  it('holds what is used, and no test', async () => {
+    const files = (await exec('tar', ['-tzf', tarball(name)], scratch)).trim().split('\n')
+    expect(files).toEqual(
+      expect.arrayContaining(['package/package.json', 'package/LICENSE', 'package/README.md']),
+    )
+    expect(files.filter((file) => /\.test\.|tsbuildinfo|node_modules/.test(file))).toEqual([])
+    const manifest = JSON.parse(
+      await exec('tar', ['-xzOf', tarball(name), 'package/package.json'], scratch),
+    ) as Manifest
+    for (const version of Object.values(manifest.dependencies ?? {})) {
+      expect(version).not.toContain('workspace:')
+    }
+    const named = [
+      ...Object.values(manifest.bin ?? {}),
+      ...Object.values(manifest.exports ?? {}).flatMap((entry) =>
+        typeof entry === 'string' ? [entry] : Object.values(entry),
+      ),
+    ]
+    for (const file of named) expect(files).toContain(path.posix.join('package', file))
+  })
+
+  it('satisfies publint', async () => {
+    await exec(bin('publint'), ['run', tarball(name), '--strict'], root)
+  })
+})
+
+describe.each(libraries)('types of $name', ({ name }) => {
+  it('resolve for importers and for requirers', async () => {
+    // The private condition is not for users, and no resolver but ours asks for it.
+    await exec(bin('attw'), [tarball(name), '--profile', 'esm-only'], root)
+  })
+})
+
+describe('an empty project with the tarballs installed', () => {
+  const entries = [
+    '@fastcgi/core',
+    '@fastcgi/core/protocol',
+    '@fastcgi/core/client',
+    '@fastcgi/express',
+    '@fastcgi/koa',
+    '@fastcgi/fastify',
+  ]
+
+  it.each(entries)('imports and requires the same %s', async (entry) => {
+    const code = `import(${JSON.stringify(entry)}).then((imported) => {
+      const required = require(${JSON.stringify(entry)})
+      if (imported !== required && imported.default !== required.default) throw new Error('two copies')
+      console.log(JSON.stringify(Object.keys(required)))
+    })`
+    const names = JSON.parse(await exec(process.execPath, ['-e', code], consumer)) as string[]
+    expect(names.length).toBeGreaterThan(0)
+  })
+
+  it('finds createServer and serve in the core, serve in each adapter', async () => {
+    const code = `for (const [name, keys] of [
+      ['core', ['createServer', 'serve']], ['express', ['serve']], ['koa', ['serve']], ['fastify', ['serve']],
+    ]) for (const key of keys) if (typeof require('@fastcgi/' + name)[key] !== 'function') throw new Error(name + ' ' + key)`
+    await exec(process.execPath, ['-e', code], consumer)
+  })
+
+  it('type-checks an ES module and a CommonJS module', async () => {
+    const source = (load: (name: string, from: string) => string): string => `
+      ${load('createServer, serve', '@fastcgi/core')}
+      ${load('request', '@fastcgi/core/client')}
+      ${load('serve as serveExpress', '@fastcgi/express')}
+      ${load('serve as serveKoa', '@fastcgi/koa')}
+      ${load('serve as serveFastify', '@fastcgi/fastify')}
+      const server = createServer((req, res) => {
+        const user: string | undefined = req.fastcgi.remoteUser
+        const mount: string = req.fastcgi.mount
+        res.end(mount + user)
+      })
+      export const all = [server.address(), serve, request, serveExpress, serveKoa, serveFastify]
+      // @ts-expect-error a server is no number: the types must be found, not fall back to any
+      export const wrong: number = server
+    `
+    const form = (name: string, from: string): string => `import { ${name} } from '${from}'`
+    fs.writeFileSync(path.join(consumer, 'esm.mts'), source(form))
+    fs.writeFileSync(path.join(consumer, 'cjs.cts'), source(form))
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2023',
+      '--types',
+      'node',
+    ]
+    await exec(bin('tsc'), [...options, 'esm.mts', 'cjs.cts'], consumer)
+  })
+
+  it.each(
+    packages.filter(
+      ({ manifest }) =>
+        manifest.bin !== undefined && offline.some(({ name }) => name === manifest.name),
+    ),
+  )('runs the command of $name', async ({ manifest }) => {
+    for (const command of Object.keys(manifest.bin ?? {})) {
+      const file = path.join(consumer, 'node_modules', '.bin', command)
+      expect(await exec(file, ['--help'], consumer)).toContain(command)
+    }
+  })
+})
