@@ -17,6 +17,11 @@ import { escape, page } from './page.mjs'
 const here = path.dirname(fileURLToPath(import.meta.url))
 const { version } = JSON.parse(await readFile(path.join(here, 'package.json'), 'utf8'))
 
+/** A browser gets pages, a program gets JSON; below /api everybody is a program. */
+function wantsJson(req) {
+  return req.path.startsWith('/api/') || req.accepts(['html', 'json']) === 'json'
+}
+
 export const app = express()
 app.disable('x-powered-by')
 
@@ -34,7 +39,7 @@ app.use((req, res, next) => {
   // Where the app is mounted, for links: within a router req.baseUrl is the router's own place.
   res.locals.base = req.baseUrl
   // Another app on this host does not get our cookie.
-  req.sessionOptions.path = `${req.baseUrl}/`
+  req.sessionOptions.path = req.baseUrl || '/'
   req.sessionOptions.secure = req.secure
   next()
 })
@@ -89,7 +94,7 @@ app.get('/whoami', (req, res) => {
     url: req.url,
     process: process.pid,
   }
-  if (req.accepts(['html', 'json']) === 'json') return res.json(facts)
+  if (wantsJson(req)) return res.json(facts)
   const rows = Object.entries(facts).map(
     ([name, value]) => `<tr><th>${name}</th><td>${escape(String(value))}</td></tr>`,
   )
@@ -97,7 +102,7 @@ app.get('/whoami', (req, res) => {
 })
 
 app.get('/cookies', (req, res) => {
-  const options = { path: `${req.baseUrl}/`, httpOnly: true, sameSite: 'lax' }
+  const options = { path: req.baseUrl || '/', httpOnly: true, sameSite: 'lax' }
   res.cookie('flavour', 'almond', options)
   res.cookie('shape', 'crescent', { ...options, maxAge: 3_600_000 })
   res.send(
@@ -125,7 +130,7 @@ app.get('/reject', async () => {
 
 app.use((req, res) => {
   res.status(404)
-  if (req.accepts(['html', 'json']) === 'json') return res.json({ error: 'not found' })
+  if (wantsJson(req)) return res.json({ error: 'not found' })
   return res.send(
     page(res, 'Not found', `<p>Nothing at <code>${escape(req.originalUrl)}</code>.</p>`),
   )
@@ -139,7 +144,7 @@ app.use((error, req, res, next) => {
   if (res.headersSent) return next(error)
   const message = status >= 500 ? 'Something broke. The log knows more.' : error.message
   res.status(status)
-  if (req.accepts(['html', 'json']) === 'json') return res.json({ error: message })
+  if (wantsJson(req)) return res.json({ error: message })
   return res.send(page(res, `Error ${status}`, `<p>${escape(message)}</p>`))
 })
 

@@ -32,6 +32,8 @@ export interface Launch {
   readonly env?: Readonly<Record<string, string>>
   /** Log files besides stdout and stderr, to be shown and searched by `log` and `waitForLog`. */
   readonly logs?: readonly string[]
+  /** What the log has once the server is ready, for one that listens before it has read everything. */
+  readonly ready?: RegExp
 }
 
 export interface WebServerOptions {
@@ -238,6 +240,7 @@ async function launch(options: WebServerOptions, program: string): Promise<WebSe
       async () => {
         if (server.gone) throw new Error(`${options.program} went at once:\n${server.log()}`)
         // Asked twice, since another process may have answered on a port that this one failed to bind.
+        if (plan.ready !== undefined && !plan.ready.test(server.log())) return false
         return (await accepts(port)) && !server.gone
       },
       () => `${options.program} to accept on port ${String(port)}:\n${server.log()}`,
