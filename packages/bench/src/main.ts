@@ -1,0 +1,71 @@
+/** The command line: `pnpm bench [run|growth|profile|micro] [options]`. */
+import { parseArgs } from 'node:util'
+import { runAll, type RunOptions } from './run.ts'
+
+const HELP = `FastCGI for Node.js: benchmarks
+
+  pnpm bench                     every case and everyone who is installed (about half an hour)
+  pnpm bench --quick             under two minutes: hello, JSON, transfers, streams, memory, start
+  pnpm bench growth              how cost grows with params, body size, connections, requests in flight
+  pnpm bench profile             where one implementation spends its time and what it allocates
+  pnpm bench micro               the hot functions alone (mitata)
+  pnpm bench check               the quick run, compared with results/latest.json; warns, never fails
+
+Options
+  --case ID[,ID]                 only these: hello json post upload download events connections64 multiplex idle start
+  --impl ID[,ID]                 only these; node:http of the same app is added by itself
+                                 ours-raw ours-express ours-koa ours-fastify, http-…, node-fastcgi-raw,
+                                 node-fastcgi-express, floor, go, php-fpm, libfcgi
+  --mode nginx|direct            only through nginx, or only by the load generator directly
+  --node PATH                    the Node binary that runs the applications (default: this one)
+  --rounds N, --seconds S        rounds per implementation and seconds each (default 7 and 2; quick 3 and 0.8)
+  --port N                       first of the ports that nginx takes (default 21400)
+  --write                        also write results/latest.json and the charts
+  --json FILE                    write the results there
+  --help
+
+Examples
+  pnpm bench --case hello,json --impl ours-raw,ours-express --mode nginx --rounds 11
+  pnpm bench --quick --node /opt/node-24/bin/node
+  pnpm bench profile --case json --impl ours-raw
+`
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      case: { type: 'string' },
+      impl: { type: 'string' },
+      mode: { type: 'string' },
+      node: { type: 'string' },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      port: { type: 'string' },
+      json: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  if (values.help) {
+    process.stdout.write(HELP)
+    return
+  }
+  const [command = 'run'] = positionals
+  const quick = values.quick || command === 'check'
+  const options: RunOptions = {
+    quick,
+    cases: values.case?.split(','),
+    implementations: values.impl?.split(','),
+    modes: values.mode === undefined ? undefined : [values.mode === 'direct' ? 'direct' : 'nginx'],
+    node: values.node,
+    rounds: Number(values.rounds ?? (quick ? 3 : 7)),
+    seconds: Number(values.seconds ?? (quick ? 0.8 : 2)),
+    port: Number(values.port ?? 21_400),
+    json: values.json,
+    write: values.write,
+  }
+  await runAll(options)
+}
+
+await main()

@@ -1,0 +1,123 @@
+/**
+ * One case in one mode: every implementation in turn, round after round, so that whatever else the machine does falls
+ * on all of them.
+ */
+import { AppProcess } from './app-process.ts'
+import type { BenchCase, Mode } from './cases.ts'
+import type { Site } from './nginx.ts'
+import { FIGURES, type Figures, type Measurement } from './results.ts'
+import { check, idleRound, loadRound, startRound, type RoundContext } from './round.ts'
+import { pairedRatio, spread } from './statistics.ts'
+
+interface Contestant {
+  readonly site: Site
+  readonly app: AppProcess | undefined
+  readonly rounds: Figures[]
+}
+
+async function oneRound(
+  context: RoundContext,
+  benchCase: BenchCase,
+  mode: Mode,
+  { site, app }: Contestant,
+): Promise<Figures> {
+  if (app === undefined) return startRound(context, benchCase, site)
+  if (benchCase.kind === 'idle') return idleRound(context, benchCase, site, app)
+  return loadRound(context, benchCase, mode, site, app)
+}
+
+async function open(context: RoundContext, benchCase: BenchCase, site: Site): Promise<Contestant> {
+  const command = site.implementation.command(context.folder, site.socket)
+  if (benchCase.kind === 'start') return { site, app: undefined, rounds: [] }
+  const execArgv = benchCase.kind === 'idle' ? ['--expose-gc'] : []
+  const options = { ...context.start, execArgv: [...context.start.execArgv, ...execArgv] }
+  return { site, app: await AppProcess.start(command, site.socket, options), rounds: [] }
+}
+
+/** Runs one case in all its modes and gives one measurement per implementation and mode. */
+export async function runCase(
+  context: RoundContext,
+  benchCase: BenchCase,
+  modes: readonly Mode[],
+  sites: readonly Site[],
+  rounds: number,
+): Promise<Measurement[]> {
+  const found: Measurement[] = []
+  const contestants: Contestant[] = []
+  try {
+    for (const site of sites) {
+      try {
+        const contestant = await open(context, benchCase, site)
+        contestants.push(contestant)
+        if (benchCase.kind === 'load' && modes.includes('nginx')) await check(benchCase, site)
+      } catch (error) {
+        context.log(`${benchCase.id}: ${site.implementation.id} left out: ${(error as Error).message}`)
+        const failed = contestants.at(-1)
+        if (failed?.site === site) {
+          contestants.pop()
+          await failed.app?.[Symbol.asyncDispose]()
+        }
+      }
+    }
+    for (const mode of modes) {
+      await runRounds(context, benchCase, mode, contestants, rounds)
+      found.push(...summarise(benchCase, mode, contestants))
+      for (const { rounds: done } of contestants) done.length = 0
+    }
+  } finally {
+    for (const { app } of contestants) await app?.[Symbol.asyncDispose]()
+  }
+  return found
+}
+
+async function runRounds(
+  context: RoundContext,
+  benchCase: BenchCase,
+  mode: Mode,
+  contestants: readonly Contestant[],
+  rounds: number,
+): Promise<void> {
+  if (benchCase.kind === 'load') {
+    for (const contestant of contestants) await oneRound(context, benchCase, mode, contestant)
+  }
+  for (let round = 0; round < rounds; round++) {
+    // There and back again: nobody always runs right after the same neighbour.
+    const order = round % 2 === 0 ? contestants : contestants.toReversed()
+    for (const contestant of order) {
+      contestant.rounds.push(await oneRound(context, benchCase, mode, contestant))
+    }
+  }
+}
+
+function summarise(
+  benchCase: BenchCase,
+  mode: Mode,
+  contestants: readonly Contestant[],
+): Measurement[] {
+  const series = (rounds: readonly Figures[], name: keyof Figures): number[] =>
+    rounds.map((figures) => figures[name]).filter(Number.isFinite)
+  return contestants.map(({ site, rounds }) => {
+    const baseline = contestants.find((other) => other.site.implementation.id === site.implementation.baseline)
+    const all = <T>(make: (name: keyof Figures) => T): { [name in keyof Figures]: T } =>
+      Object.fromEntries(FIGURES.map((name) => [name, make(name)])) as { [name in keyof Figures]: T }
+    return {
+      caseId: benchCase.id,
+      mode,
+      implementation: site.implementation.id,
+      unit: benchCase.unit,
+      figures: all((name) => spread(series(rounds, name))),
+      ratios:
+        baseline === undefined
+          ? undefined
+          : all((name) => pairedRatio(series(rounds, name), series(baseline.rounds, name))),
+    }
+  })
+}
+
+/** Whether an implementation takes part in a case. */
+export function takesPart(benchCase: BenchCase, { implementation }: Site): boolean {
+  if (benchCase.inFlight > 1 && implementation.protocol === 'fcgi' && !implementation.multiplexes) return false
+  if (benchCase.frameworks !== undefined && !benchCase.frameworks.includes(implementation.framework)) return false
+  if (benchCase.kind !== 'load' && !implementation.onNode) return false
+  return implementation.cases === undefined || implementation.cases.includes(benchCase.id)
+}

@@ -1,0 +1,124 @@
+/** A whole run: who can take part, nginx in front of them, case after case, then the reports. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, release, tmpdir, totalmem, type } from 'node:os'
+import { join } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { CASES, type BenchCase, type Mode } from './cases.ts'
+import { IMPLEMENTATIONS, type Implementation } from './implementations.ts'
+import { LoadClient } from './load/load-client.ts'
+import { wrkVersion } from './load/wrk.ts'
+import { Nginx, nginxVersion, type Site } from './nginx.ts'
+import { resultTable } from './report/table.ts'
+import type { Circumstances, Measurement, Results } from './results.ts'
+import type { RoundContext } from './round.ts'
+import { runCase, takesPart } from './rounds.ts'
+
+/** What the command line decides. */
+export interface RunOptions {
+  readonly quick: boolean
+  readonly cases: readonly string[] | undefined
+  readonly implementations: readonly string[] | undefined
+  readonly modes: readonly Mode[] | undefined
+  readonly node: string | undefined
+  readonly rounds: number
+  readonly seconds: number
+  readonly port: number
+  readonly json: string | undefined
+  readonly write: boolean
+}
+
+/** In a quick run the rivals stay out: their figures are in the recorded results. */
+function wanted(options: RunOptions): Implementation[] {
+  const ids = options.implementations
+  if (ids === undefined) {
+    return IMPLEMENTATIONS.filter(({ id }) => !options.quick || /^(ours|http)-/.test(id))
+  }
+  const unknown = ids.find((id) => !IMPLEMENTATIONS.some((one) => one.id === id))
+  if (unknown !== undefined) throw new RangeError(`no implementation is called ${unknown}`)
+  const baselines = IMPLEMENTATIONS.filter(({ id }) => ids.includes(id)).map(({ baseline }) => baseline)
+  return IMPLEMENTATIONS.filter(({ id }) => ids.includes(id) || baselines.includes(id))
+}
+
+function wantedCases({ cases, quick }: RunOptions): BenchCase[] {
+  const unknown = cases?.find((id) => !CASES.some((one) => one.id === id))
+  if (unknown !== undefined) throw new RangeError(`no case is called ${unknown}`)
+  return CASES.filter(({ id, quick: inQuick }) => cases?.includes(id) ?? (!quick || inQuick))
+}
+
+function circumstances(
+  options: RunOptions,
+  versions: { [name: string]: string },
+  missing: { [name: string]: string },
+): Circumstances {
+  const node = options.node ?? process.execPath
+  return {
+    date: new Date().toISOString().slice(0, 16),
+    node: execFileSync(node, ['--version'], { encoding: 'latin1' }).trim(),
+    cpu: cpus()[0]?.model ?? '',
+    cores: cpus().length,
+    memoryBytes: totalmem(),
+    system: `${type()} ${release()}`,
+    rounds: options.rounds,
+    secondsPerRound: options.seconds,
+    versions,
+    missing,
+  }
+}
+
+/** Modes of a case in this run: a quick one takes the mode that its bar speaks of. */
+function modesOf(benchCase: BenchCase, options: RunOptions, nginx: boolean): Mode[] {
+  const possible = benchCase.modes.filter((mode) => mode === 'direct' || nginx)
+  const chosen = possible.filter((mode) => options.modes?.includes(mode) ?? true)
+  return options.quick && options.modes === undefined ? chosen.slice(0, 1) : chosen
+}
+
+/** @throws RangeError for a case or implementation that does not exist */
+export async function runAll(options: RunOptions): Promise<Results> {
+  const versions: { [name: string]: string } = {}
+  const missing: { [name: string]: string } = {}
+  const nginx = nginxVersion()
+  const wrk = wrkVersion()
+  if (nginx === undefined) missing['nginx'] = 'not installed'
+  else versions['nginx'] = nginx
+  if (wrk !== undefined) versions['wrk'] = wrk
+  const here = wanted(options).filter((implementation) => {
+    const found = implementation.detect()
+    if ('missing' in found) missing[implementation.title] = found.missing
+    else versions[implementation.title] = found.version
+    return !('missing' in found)
+  })
+  const folder = mkdtempSync(join(tmpdir(), 'fastcgi-bench-'))
+  const log = (line: string): void => void process.stderr.write(`${line}\n`)
+  const measurements: Measurement[] = []
+  try {
+    const sites = here.map((implementation, i): Site => ({
+      implementation,
+      port: options.port + i,
+      socket: join(folder, `${implementation.id}.sock`),
+    }))
+    await using client = new LoadClient()
+    await using _server = nginx === undefined ? undefined : await Nginx.start(folder, sites)
+    const context: RoundContext = {
+      folder,
+      client,
+      wrk: wrk !== undefined,
+      seconds: options.seconds,
+      start: { node: options.node, execArgv: [] },
+      log,
+    }
+    for (const benchCase of wantedCases(options)) {
+      const modes = modesOf(benchCase, options, nginx !== undefined)
+      const part = sites.filter((site) => takesPart(benchCase, site))
+      if (modes.length === 0 || part.length === 0) continue
+      log(`${benchCase.title}: ${part.length} implementations, ${modes.join(' and ')}`)
+      measurements.push(...(await runCase(context, benchCase, modes, part, options.rounds)))
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const results: Results = { circumstances: circumstances(options, versions, missing), measurements }
+  process.stdout.write(`${resultTable(results)}\n`)
+  for (const [name, why] of Object.entries(missing)) process.stdout.write(`${name}: ${why}\n`)
+  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, null, 1))
+  return results
+}
