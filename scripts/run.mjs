@@ -7,16 +7,31 @@ import { fileURLToPath } from 'node:url'
 /** The folder of the repository. */
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 
-const running = new Set()
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.once(signal, () => {
-    for (const child of running) killGroup(child, 'SIGTERM')
-    setTimeout(() => {
-      for (const child of running) killGroup(child, 'SIGKILL')
-      process.exit(signal === 'SIGINT' ? 130 : 143)
-    }, 2000)
-  })
+/**
+ * This process's environment without what `npm run` adds about this project: an npm or pnpm started
+ * in another folder would take it for its own. What the user set (a registry, a cache) stays.
+ */
+export function environment() {
+  const added =
+    /^npm_(?!config_)|^npm_config_(local_prefix|prefix|global_prefix|user_agent|npm_version|yes|loglevel)$/
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !added.test(name)))
 }
+
+const running = new Set()
+
+/** A signal to us ends what we started; set up with the first program, not by a mere import. */
+function endWithUs() {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => {
+      for (const child of running) killGroup(child, 'SIGTERM')
+      setTimeout(() => {
+        for (const child of running) killGroup(child, 'SIGKILL')
+        process.exit(signal === 'SIGINT' ? 130 : 143)
+      }, 2000)
+    })
+  }
+}
+let first = true
 
 function killGroup(child, signal) {
   try {
@@ -42,6 +57,8 @@ export function run(command, args, options = {}) {
       detached: true,
       stdio: ['ignore', show === 'all' ? 'inherit' : 'pipe', show === 'all' ? 'inherit' : 'pipe'],
     })
+    if (first) endWithUs()
+    first = false
     running.add(child)
     let output = ''
     child.stdout?.on('data', (chunk) => (output += chunk))

@@ -5,7 +5,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-import { root, run, step } from './run.mjs'
+import { environment, root, run, step } from './run.mjs'
 
 /** pnpm is on no fresh machine, so npm brings it, always this version. */
 export const PNPM = 'pnpm@12.21.0'
@@ -44,13 +44,10 @@ export async function install() {
   if (installed === wanted) return true
   return step('Installing dependencies (about half a minute the first time)', async () => {
     const args = ['-y', PNPM, 'install', '--frozen-lockfile', '--reporter=append-only']
-    // npm hands its own settings down in the environment; pnpm would warn about each.
-    const env = Object.fromEntries(
-      Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')),
-    )
+    const env = { ...environment(), CI: 'true' }
     // A registry may drop a connection: once more before giving up.
-    let result = await run('npx', args, { env: { ...env, CI: 'true' } })
-    if (result.code !== 0) result = await run('npx', args, { env: { ...env, CI: 'true' } })
+    let result = await run('npx', args, { env })
+    if (result.code !== 0) result = await run('npx', args, { env })
     if (result.code !== 0) return false
     fs.writeFileSync(stampFile, wanted)
     return true

@@ -5,7 +5,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
-import { root, run, step } from './run.mjs'
+import { environment, root, run, step } from './run.mjs'
 
 /** The oldest supported version, then the newest of each line we test. */
 export const versions = ['20.19.0', '22.23.3', '24.21.0', '26.10.0']
@@ -28,10 +28,7 @@ export async function bringNodes() {
     await step(`Fetching Node.js ${versions.join(', ')}`, async () => {
       fs.mkdirSync(folder, { recursive: true })
       fs.writeFileSync(path.join(folder, 'package.json'), '{ "private": true }\n')
-      // npm's settings for this run (a workspace, a prefix) are not those of that folder.
-      const env = Object.fromEntries(
-        Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')),
-      )
+      const env = environment()
       const args = [
         'install',
         '--no-save',

@@ -6,7 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 
-import { root, run, step } from './run.mjs'
+import { environment, root, run, step } from './run.mjs'
 import { build, install } from './setup.mjs'
 import * as nodes from './test-nodes.mjs'
 import * as webServers from './web-servers.mjs'
@@ -75,9 +75,8 @@ function parse() {
 
 /** The caller's environment without what would steer the programs under test. */
 function testEnvironment() {
-  const steers =
-    /^(FASTCGI_|LISTEN_|NOTIFY_SOCKET$|WATCHDOG_|PORT$|NODE_ENV$|GATEWAY_INTERFACE$|npm_)/
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !steers.test(name)))
+  const steers = /^(FASTCGI_|LISTEN_|NOTIFY_SOCKET$|WATCHDOG_|PORT$|NODE_ENV$|GATEWAY_INTERFACE$)/
+  return Object.fromEntries(Object.entries(environment()).filter(([name]) => !steers.test(name)))
 }
 
 async function check(name, command, args) {

@@ -11,6 +11,7 @@ import { promisify } from 'node:util'
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
+import { environment } from '../scripts/run.mjs'
 import { PNPM } from '../scripts/setup.mjs'
 
 interface Manifest {
@@ -52,8 +53,8 @@ function readManifest(name: string): Manifest {
 /** Runs a program and gives its stdout; a failure carries all that it printed. */
 async function exec(command: string, args: string[], cwd: string): Promise<string> {
   const env = Object.fromEntries(
-    Object.entries(process.env).filter(
-      ([name]) => !/^(npm_|NODE_ENV$|VITEST|NODE_OPTIONS)/.test(name),
+    Object.entries(environment()).filter(
+      ([name]) => !/^(NODE_ENV$|VITEST|NODE_OPTIONS)/.test(name),
     ),
   )
   try {

@@ -1,0 +1,2 @@
+/** The environment for a program that runs in another folder. */
+export declare function environment(): Record<string, string>
