@@ -40,11 +40,6 @@ export class RecordReader {
   readonly #header = new Uint8Array(HEADER_LENGTH)
   #headerLength = 0
 
-  /** Bytes of content that came before the piece. */
-  get offset(): number {
-    return this.contentLength - this.#contentLeft - (this.end - this.start)
-  }
-
   /** True between records: no header begun, no content or padding outstanding. */
   get atBoundary(): boolean {
     return this.#headerLength === 0 && this.#contentLeft === 0 && this.#paddingLeft === 0
