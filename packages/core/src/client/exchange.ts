@@ -161,6 +161,7 @@ export class Exchange {
 
   /** The bytes that came were no records. */
   broken(cause: Error): void {
+    this.#heard = true
     this.fail(
       this.#error(ClientErrorCode.Protocol, `What came is not FastCGI: ${cause.message}`, cause),
     )
@@ -212,6 +213,8 @@ export class Exchange {
         callback(error)
       },
     })
+    // Whoever reads it hears of its failure; whoever does not must not be ended by it.
+    body.on('error', () => {})
     this.#body = body
     this.#resolve(new ClientResponse(head, body, this.#outcome))
     if (rest.length > 0) this.#pushBody(rest)
@@ -291,9 +294,11 @@ export class Exchange {
     this.#pump = undefined
     if (error === undefined) return
     this.#reject(error)
-    // destroy() calls back into fail(), which is done by now.
-    this.#body?.destroy(
-      error instanceof Error ? error : new Error('The request was aborted', { cause: error }),
-    )
+    const body = this.#body
+    if (body === undefined) return
+    const reason =
+      error instanceof Error ? error : new Error('The request was aborted', { cause: error })
+    // Head and failure may come in one chunk: first let the reader get hold of the body, or it would miss the event.
+    setImmediate(() => body.destroy(reason))
   }
 }

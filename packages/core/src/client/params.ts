@@ -9,9 +9,7 @@ import type { RequestHeaders, RequestInit } from './options.ts'
 export type Param = readonly [name: string, value: string]
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/
-// oxlint-disable-next-line no-control-regex -- as above
 const NOT_IN_TARGET = /[\0-\x20\x7f]/
 
 /** What `buildParams` is told besides the request's own options. */
@@ -101,7 +99,6 @@ export function decodePath(path: string): string {
 
 /** Text as the bytes that go on the wire, one latin1 character each: UTF-8 where latin1 is not enough. */
 export function latin1(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- the range of latin1
   return /^[\0-\xff]*$/.test(text) ? text : Buffer.from(text, 'utf8').latin1Slice()
 }
 

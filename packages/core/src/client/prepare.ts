@@ -25,7 +25,7 @@ export function prepareRequest(init: RequestInit): PreparedRequest {
   const body = toSource(init.body)
   const data = toSource(init.data)
   const role = init.role ?? 'responder'
-  const roleNumber = typeof role === 'number' ? wholeNumber('role', role, 1) : ROLES[role]
+  const roleNumber = typeof role === 'number' ? wholeNumber('role', role, 0) : ROLES[role]
   if (roleNumber === undefined || roleNumber > 65_535)
     throw new TypeError(`Not a role: ${String(role)}`)
   const params = buildParams(init, {

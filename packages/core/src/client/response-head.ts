@@ -27,7 +27,6 @@ export interface ReadHead {
 const LF = 10
 const CR = 13
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const CONTROL = /[\0-\x08\x0a-\x1f\x7f]/
 const STATUS_LINE = /^HTTP\/\d(?:\.\d)? +(\d{3})(?: +(.*))?$/i
 const STATUS_VALUE = /^(\d{3})(?:[ \t]+(.*))?$/
