@@ -49,20 +49,27 @@ function killGroup(child, signal) {
  * fails; `'never'` only returns it.
  */
 export function run(command, args, options = {}) {
-  const { cwd = root, env = process.env, show = 'failure', timeout = 600_000 } = options
+  const { cwd = root, show = 'failure', timeout = 600_000 } = options
+  const env = { ...(options.env ?? process.env) }
+  if (process.stdout.isTTY) env.FORCE_COLOR ??= '1'
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd,
       env,
       detached: true,
-      stdio: ['ignore', show === 'all' ? 'inherit' : 'pipe', show === 'all' ? 'inherit' : 'pipe'],
+      // Never our own stdout: what a program leaves behind would keep it open after we are gone.
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
     if (first) endWithUs()
     first = false
     running.add(child)
     let output = ''
-    child.stdout?.on('data', (chunk) => (output += chunk))
-    child.stderr?.on('data', (chunk) => (output += chunk))
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk) => {
+        if (show === 'all') process.stdout.write(chunk)
+        else output += chunk
+      })
+    }
     let late = false
     const timer = setTimeout(() => {
       late = true
@@ -75,8 +82,6 @@ export function run(command, args, options = {}) {
         code = 124
         output += `\n${command} took longer than ${timeout / 1000} s and was ended\n`
       }
-      // What the program left running in its group would hold ports and outlive us.
-      killGroup(child, 'SIGKILL')
       if (code !== 0 && (show === 'failure' || (show === 'all' && output))) console.log(output)
       resolve({ code, output })
     }
@@ -84,7 +89,14 @@ export function run(command, args, options = {}) {
       output += error.message
       done(127)
     })
-    child.on('close', (code, signal) => done(code ?? (signal ? 1 : 0)))
+    // Something that outlived the program may hold its pipes: their end is waited for one second.
+    child.on('exit', (code, signal) => {
+      // What the program left running in its group would hold ports and outlive us.
+      const status = code ?? (signal ? 1 : 0)
+      killGroup(child, 'SIGKILL')
+      child.on('close', () => done(status))
+      setTimeout(() => done(status), 1000)
+    })
   })
 }
 
