@@ -1,0 +1,4 @@
+#!/usr/bin/env node
+const { serve } = require('@fastcgi/fastify')
+
+serve(() => import('./app.mjs'))
