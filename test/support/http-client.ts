@@ -26,7 +26,10 @@ export interface HttpRequest {
   readonly version?: string
   /** Sent in this order; `Host` and `Connection: close` are added when missing. */
   readonly headers?: HeaderList | Readonly<Record<string, string>>
-  /** Sent with its Content-Length; an iterable is sent chunked, as the parts come. */
+  /**
+   * Sent with its Content-Length; an iterable is sent chunked, as the parts come. One that throws
+   * breaks the connection off in mid-upload.
+   */
   readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array>
   /** Milliseconds until the request fails; default 60 000. */
   readonly timeout?: number
@@ -175,7 +178,7 @@ export async function openHttp(request: HttpRequest): Promise<HttpStream> {
   socket.on('error', () => {})
   socket.write(headOf(request), 'latin1')
   const sent = sendBody(socket, request)
-  sent.catch(() => {})
+  sent.catch((error: Error) => socket.destroy(error))
 
   const reader = new SocketReader(socket)
   let status = 0
