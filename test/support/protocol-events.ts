@@ -51,14 +51,13 @@ export function describeClientEvent(event: ClientEvent<unknown>): string {
 /** Joins what only the cut of the chunks had parted: neighbouring parts of the same stream. */
 export function joinParts(lines: readonly string[]): string[] {
   const joined: string[] = []
+  let stream: string | undefined
   for (const line of lines) {
-    const stream = /^(stdin|data|stdout|stderr) \d+ /.exec(line)?.[0]
-    const last = joined.at(-1)
-    if (stream !== undefined && last?.startsWith(stream) === true) {
-      joined[joined.length - 1] = last + line.slice(stream.length)
-    } else {
-      joined.push(line)
-    }
+    const start = /^(stdin|data|stdout|stderr) \d+ /.exec(line)?.[0]
+    if (start !== undefined && start === stream)
+      joined.push(joined.pop() + line.slice(start.length))
+    else joined.push(line)
+    stream = start
   }
   return joined
 }

@@ -228,17 +228,17 @@ export interface Cut {
 }
 
 /**
- * Every way a reader must bear: whole, byte by byte, cut in two at every point (at 4096 of them, evenly spread, for
+ * Every way a reader must bear: whole, byte by byte, cut in two at every point (at `points` of them, evenly spread, for
  * longer input). Chunks are copies, to be overwritten by {@link deliver}.
  */
-export function* cuts(input: Uint8Array): Generator<Cut> {
+export function* cuts(input: Uint8Array, points = 2048): Generator<Cut> {
   const copy = (from: number, to: number): Buffer => Buffer.from(input.subarray(from, to))
   yield { name: 'whole', chunks: [copy(0, input.length)] }
   yield {
     name: 'byte by byte',
     chunks: Array.from({ length: input.length }, (_, at) => copy(at, at + 1)),
   }
-  const step = Math.max(1, Math.ceil(input.length / 4096))
+  const step = Math.max(1, Math.ceil(input.length / points))
   for (let at = 1; at < input.length; at += step) {
     yield { name: `cut at ${String(at)}`, chunks: [copy(0, at), copy(at, input.length)] }
   }
