@@ -1,0 +1,210 @@
+// Where the app is mounted, from what the web server's *configuration* fixes and never from what a client wrote in
+// its URL: SCRIPT_NAME alone does not tell, since many servers put the client's path there.
+
+import { decodePath, mountEnd, normalizePath } from './target.ts'
+import { mountWarning, type HeadWarning } from './warnings.ts'
+
+/** What the decision is made from. All values are latin1 text as the server sent them, decoded by it. */
+export interface MountFacts {
+  /** Raw path of the target, without query. */
+  readonly path: string
+  readonly scriptName: string
+  /** Undefined when the server sent no PATH_INFO, which is something else than an empty one. */
+  readonly pathInfo: string | undefined
+  readonly scriptFilename: string
+  readonly documentRoot: string
+  /** CONTEXT_PREFIX and CONTEXT_DOCUMENT_ROOT, the two sides of Apache's Alias. */
+  readonly contextPrefix: string
+  readonly contextDocumentRoot: string
+  readonly software: string
+}
+
+/** Which file is the entry script. */
+export interface EntryScript {
+  /** Real path of the entry script; empty when not known. */
+  readonly script?: string
+  /** Other paths the script is known by, such as the link it was started through. */
+  readonly scriptAliases?: readonly string[]
+  /** Real path of a path, the same path when there is none. Asked only for paths whose last segment is the script's. */
+  readonly resolve?: (path: string) => string
+}
+
+/** A mount, and where the raw path leaves it. */
+export interface Mount {
+  /** Decoded; empty, or `/app` without a slash at its end. */
+  readonly mount: string
+  /** Length of the mount in the raw path. */
+  readonly end: number
+  /** What about the configuration leaves the mount open; the same object every time. */
+  readonly warning: HeadWarning | undefined
+}
+
+const root: Mount = { mount: '', end: 0, warning: undefined }
+
+/**
+ * Finds the mount:
+ *
+ * 1. *Own script*: SCRIPT_FILENAME is the entry script and SCRIPT_NAME is its address, by DOCUMENT_ROOT or by
+ *    Apache's Alias. The mount is SCRIPT_NAME; or its directory, where the URL does not name the script (rewrite).
+ * 2. *Prefix*: SCRIPT_NAME is a prefix of the path at a segment's end and PATH_INFO is there too. Not under lighttpd
+ *    and Apache's mod_proxy_fcgi, where SCRIPT_NAME can be a piece of whatever the client asked for; not when
+ *    SCRIPT_NAME ends in a file name, which is where a regular expression cut the client's path.
+ * 3. Otherwise empty, with a warning when the server's configuration may mean something else.
+ */
+export function findMount(facts: MountFacts, entry: EntryScript): Mount {
+  const { scriptName, pathInfo, software } = facts
+  if (scriptName === '' || scriptName === '/') {
+    if (scriptName === '/' && software.startsWith('lighttpd'))
+      return undecided('follows-path', software)
+    return maybeStripped(facts)
+  }
+  // A SCRIPT_NAME the server did not normalise is the client's path as it came.
+  if (!scriptName.startsWith('/') || /\/\/|\/\.\.?(?:\/|$)|[\0-\x1f]/.test(scriptName)) return root
+  if (isOwnAddress(facts, entry)) return ownMount(facts)
+
+  if (software.startsWith('Apache')) {
+    const alias = withoutSlash(facts.contextPrefix)
+    if (alias === scriptName) {
+      const end = mountEnd(facts.path, scriptName)
+      return end < 0 ? root : { mount: scriptName, end, warning: undefined }
+    }
+  }
+  const whole = pathInfo === undefined || pathInfo === ''
+  if (software.startsWith('Apache') || software.startsWith('lighttpd')) {
+    if (!isUnder(facts.path, scriptName)) return otherScript(facts)
+    if (software.startsWith('Apache') && whole) return undecided('whole-path', software)
+    return undecided('follows-path', software)
+  }
+  if (pathInfo === undefined) {
+    return isUnder(facts.path, scriptName) ? undecided('whole-path', software) : otherScript(facts)
+  }
+  return prefixMount(facts, scriptName, pathInfo)
+}
+
+/** The mount as an option says it: `/app` when the path is under it, else none. */
+export function fixedMount(path: string, mount: string): Mount {
+  if (mount === '') return root
+  const end = mountEnd(path, mount)
+  return end < 0 ? root : { mount, end, warning: undefined }
+}
+
+function prefixMount(facts: MountFacts, scriptName: string, pathInfo: string): Mount {
+  const { path, software } = facts
+  // nginx with ^(/app/)(.*)$ leaves the slash on the wrong side.
+  const mount = pathInfo !== '' && !pathInfo.startsWith('/') ? withoutSlash(scriptName) : scriptName
+  if (mount.endsWith('/')) return undecided('whole-path', software)
+  const end = mountEnd(path, mount)
+  if (end < 0) {
+    return isUnder(path, mount) || path.startsWith(mount)
+      ? undecided('collision', software)
+      : otherScript(facts)
+  }
+  // A file name: ^(.+\.fcgi)(/.*)$ cuts /evil/app.fcgi/x wherever the client wants.
+  if (mount.slice(mount.lastIndexOf('/')).includes('.')) return undecided('file-name', software)
+  // An empty PATH_INFO is the mount itself without a slash, or a regular expression that did not match.
+  if (pathInfo === '' && normalizePath(decodePath(path)) !== mount) return root
+  return { mount, end, warning: undefined }
+}
+
+/** SCRIPT_FILENAME is the entry script, and SCRIPT_NAME leads there by the server's own mapping. */
+function isOwnAddress(facts: MountFacts, entry: EntryScript): boolean {
+  const { scriptName, contextPrefix, contextDocumentRoot } = facts
+  const file = filePath(facts.scriptFilename)
+  if (!isOwnScript(file, entry)) return false
+  if (isJoined(file, withoutSlash(facts.documentRoot), scriptName)) return true
+  if (contextPrefix !== '' && scriptName.startsWith(contextPrefix)) {
+    return isJoined(file, contextDocumentRoot, scriptName.slice(contextPrefix.length))
+  }
+  // h2o sends no DOCUMENT_ROOT and makes both values from the same file.
+  return (
+    facts.documentRoot === '' &&
+    facts.software.startsWith('h2o') &&
+    lastSegment(file) === lastSegment(scriptName)
+  )
+}
+
+/** Whether a file is the entry script, asking the file system only when the name at least is right. */
+function isOwnScript(file: string, entry: EntryScript): boolean {
+  const { script = '', scriptAliases = [], resolve } = entry
+  if (file === '' || script === '') return false
+  if (file === script || scriptAliases.includes(file)) return true
+  const name = lastSegment(file)
+  if (name !== lastSegment(script) && !scriptAliases.some((alias) => lastSegment(alias) === name)) {
+    return false
+  }
+  return resolve !== undefined && resolve(file) === script
+}
+
+function ownMount(facts: MountFacts): Mount {
+  const { path, scriptName, pathInfo } = facts
+  const end = mountEnd(path, scriptName)
+  // Rewritten to the script although the URL names it by chance: then PATH_INFO is the whole path.
+  const hidden = end < 0 || (pathInfo !== undefined && pathInfo !== '' && isSame(path, pathInfo))
+  if (!hidden) return { mount: scriptName, end, warning: undefined }
+  if (lastSegment(scriptName) !== lastSegment(facts.scriptFilename)) return root
+  const directory = scriptName.slice(0, scriptName.lastIndexOf('/'))
+  return fixedMount(path, directory)
+}
+
+/** PATH_INFO ends like the path but lacks its beginning: the server took a prefix away and tells nobody. */
+function maybeStripped(facts: MountFacts): Mount {
+  const { path, pathInfo, software } = facts
+  if (pathInfo === undefined || pathInfo === path) return root
+  const seen = normalizePath(decodePath(path))
+  const told = normalizePath(pathInfo)
+  if (told.length >= seen.length) return root
+  // h2o keeps what it cannot read; Caddy cuts `/app` off both `/app` and `/application`.
+  return seen.endsWith(told) && software.startsWith('Caddy')
+    ? undecided('stripped', software)
+    : root
+}
+
+/** The server rewrote the path to a script that is not this one: harmless at the root, unknown below. */
+function otherScript(facts: MountFacts): Mount {
+  const directory = facts.scriptName.slice(0, facts.scriptName.lastIndexOf('/'))
+  if (directory === '' || mountEnd(facts.path, directory) < 0) return root
+  return undecided('other-script', facts.software)
+}
+
+function undecided(kind: Parameters<typeof mountWarning>[0], software: string): Mount {
+  const warning = mountWarning(kind, software)
+  let mount = undecidedMounts.get(warning)
+  if (mount === undefined) {
+    mount = { mount: '', end: 0, warning }
+    undecidedMounts.set(warning, mount)
+  }
+  return mount
+}
+
+const undecidedMounts = new Map<HeadWarning, Mount>()
+
+function isUnder(path: string, mount: string): boolean {
+  return mountEnd(path, mount) >= 0 || isSame(path, mount)
+}
+
+function isSame(path: string, decoded: string): boolean {
+  return path === decoded || normalizePath(decodePath(path)) === normalizePath(decoded)
+}
+
+function isJoined(file: string, directory: string, name: string): boolean {
+  return (
+    file.length === directory.length + name.length &&
+    file.startsWith(directory) &&
+    file.endsWith(name)
+  )
+}
+
+/** mod_proxy_fcgi writes `proxy:fcgi://localhost//srv/app.fcgi` for /srv/app.fcgi. */
+function filePath(scriptFilename: string): string {
+  if (!scriptFilename.startsWith('proxy:') && !scriptFilename.startsWith('//'))
+    return scriptFilename
+  return scriptFilename.replace(/^(?:proxy:[a-z]+:\/\/[^/]*)?\/*/, '/')
+}
+
+function lastSegment(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+function withoutSlash(path: string): string {
+  return path.endsWith('/') ? path.slice(0, -1) : path
+}

@@ -1,0 +1,35 @@
+// `target: 'normalized'`: the path as the web server saw it when it decided who may ask for it, so that an app cannot
+// be reached by `/admin/../public`, `/%61dmin` or `//admin` past a rule for `/admin`.
+
+import { decodePath, mountEnd, normalizePath } from './target.ts'
+
+/**
+ * The decoded path a web server tells by SCRIPT_NAME and PATH_INFO.
+ *
+ * A script the URL does not name (a rewrite) is taken out, and a prefix the server stripped is put back, where the path
+ * of REQUEST_URI shows that this is what happened. `told` is false when the server names only its script: then the
+ * path is REQUEST_URI's, decoded and normalised here.
+ */
+export function normalizedPath(
+  path: string,
+  scriptName: string,
+  pathInfo: string,
+  mount: string,
+  software: string,
+): { path: string; told: boolean } {
+  const seen = normalizePath(decodePath(path))
+  const script = scriptName === '/' && pathInfo.startsWith('/') ? '' : scriptName
+  const directory = script.slice(0, Math.max(script.lastIndexOf('/'), 0))
+  const isRewritten =
+    script.slice(script.lastIndexOf('/')).includes('.') && mountEnd(path, script) < 0
+  let told = isRewritten ? (pathInfo === '' ? '' : directory + pathInfo) : script + pathInfo
+  for (const candidate of [script + pathInfo, directory + pathInfo, mount + script + pathInfo]) {
+    if (normalizePath(candidate) === seen) {
+      told = candidate
+      break
+    }
+  }
+  if (!told.startsWith('/')) return { path: seen, told: false }
+  // Caddy judges the cleaned path but tells the one it was asked for.
+  return { path: software.startsWith('Caddy') ? normalizePath(told) : told, told: true }
+}

@@ -1,0 +1,112 @@
+// Words for configurations that leave the mount open. They name the line to change, and hold nothing a client sent.
+
+/** Something about the web server's configuration that the administrator should know. Log each code once. */
+export interface HeadWarning {
+  /** Stable and machine-readable: `FCGI_MOUNT_…`, `FCGI_TARGET_…`. */
+  readonly code: string
+  readonly message: string
+}
+
+/** Why no mount was taken from SCRIPT_NAME. */
+export type MountDoubt =
+  | 'whole-path'
+  | 'follows-path'
+  | 'file-name'
+  | 'collision'
+  | 'other-script'
+  | 'stripped'
+
+const option =
+  "or say where the app lives by the option mount, such as mount: '/app' (mount: '' for the whole site)"
+
+const doubts: Readonly<Record<MountDoubt, string>> = {
+  'whole-path':
+    'SCRIPT_NAME holds the whole path and PATH_INFO nothing, so the mount is taken as empty',
+  'follows-path':
+    'SCRIPT_NAME can be any first part of the path a client asks for, so the mount is taken as empty',
+  'file-name':
+    'SCRIPT_NAME ends in a file name that is not this script, so a client may have chosen it; the mount is taken as empty',
+  collision:
+    'SCRIPT_NAME ends within a segment of the path (a pattern such as ^(/app)(.*)$ takes /application too), so the mount is taken as empty',
+  'other-script':
+    'the path was rewritten to a script below the root that is not this one, so the mount is taken as empty',
+  stripped:
+    'PATH_INFO lacks the beginning of the path and SCRIPT_NAME does not hold it, so the mount is taken as empty',
+}
+
+/** What to change, by web server; the first that fits. */
+const advice: Readonly<
+  Record<MountDoubt, readonly (readonly [software: string, advice: string])[]>
+> = {
+  'whole-path': [
+    [
+      'nginx',
+      'below "include fastcgi_params;" add: fastcgi_param PATH_INFO $fastcgi_script_name; fastcgi_param SCRIPT_NAME ""; (below a path: fastcgi_split_path_info ^(/app)(/.*)?$; fastcgi_param SCRIPT_NAME $fastcgi_script_name; fastcgi_param PATH_INFO $fastcgi_path_info;)',
+    ],
+    [
+      'Apache',
+      'below ProxyPass add: ProxyFCGISetEnvIf "true" PATH_INFO "%{reqenv:SCRIPT_NAME}" and ProxyFCGISetEnvIf "true" SCRIPT_NAME ""',
+    ],
+    [
+      'HAProxy',
+      'in the fcgi-app section add: path-info ^()(/.*)$ (below a path: path-info ^(/app)(/.*)?$)',
+    ],
+    ['', 'let the server send the path as PATH_INFO'],
+  ],
+  'follows-path': [
+    [
+      'lighttpd',
+      'for "/" => add to fastcgi.server: "fix-root-scriptname" => "enable"; for "/app" => set the option mount',
+    ],
+    ['Apache', 'use ProxyPass instead of SetHandler in <Location>'],
+    ['', 'let the server send a fixed SCRIPT_NAME'],
+  ],
+  'file-name': [
+    [
+      'nginx',
+      'write the path of the app into fastcgi_split_path_info instead of a pattern for file names',
+    ],
+    ['HAProxy', 'write the path of the app into path-info instead of a pattern for file names'],
+    ['', 'let the server send a fixed SCRIPT_NAME'],
+  ],
+  collision: [
+    ['nginx', 'write: fastcgi_split_path_info ^(/app)(/.*)?$; and: location /app/'],
+    ['', 'end the pattern at a slash'],
+  ],
+  'other-script': [['', 'rewrite to the script that is started, or start that script']],
+  stripped: [
+    ['Caddy', 'handle_path strips the prefix: use handle'],
+    ['', 'let the server keep the prefix'],
+  ],
+}
+
+const made = new Map<string, HeadWarning>()
+
+/** The warning for a doubt under a web server (SERVER_SOFTWARE); the same object each time. */
+export function mountWarning(doubt: MountDoubt, software: string): HeadWarning {
+  const [server, change] = advice[doubt].find(([name]) => software.startsWith(name))!
+  const key = doubt + ' ' + server
+  let warning = made.get(key)
+  if (warning === undefined) {
+    warning = {
+      code: 'FCGI_MOUNT_' + doubt.toUpperCase().replace('-', '_'),
+      message: `${doubts[doubt]}: ${server === '' ? '' : server + ': '}${change}; ${option}`,
+    }
+    made.set(key, warning)
+  }
+  return warning
+}
+
+/** The query of REQUEST_URI is lost: HAProxy's set-param REQUEST_URI %[path]. */
+export const queryLost: HeadWarning = {
+  code: 'FCGI_TARGET_WITHOUT_QUERY',
+  message:
+    'REQUEST_URI lacks the query that QUERY_STRING has, so the app sees none: in HAProxy remove "set-param REQUEST_URI %[path]"',
+}
+
+/** `target: 'normalized'` where the server tells no normalised path. */
+export const notNormalized: HeadWarning = {
+  code: 'FCGI_TARGET_NOT_NORMALIZED',
+  message:
+    "target: 'normalized' needs the path in SCRIPT_NAME and PATH_INFO, and the web server sent only its script there (FallbackResource, php_fastcgi); the raw path was normalised instead",
+}
