@@ -1,0 +1,518 @@
+// One request from begin to end: the request head becomes a real http.IncomingMessage, what a real ServerResponse
+// writes becomes content for STDOUT, and both learn of each other's end as under node:http. Knows CGI, not FastCGI:
+// bytes leave through an Outlet.
+import { AsyncResource } from 'node:async_hooks'
+import { channel } from 'node:diagnostics_channel'
+import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { readIdentity } from '../cgi/identity.ts'
+import { bodyArrived, readParams, type RequestHead } from '../cgi/request-head.ts'
+import { FastcgiRequest, type FastcgiRequestOwner } from './fastcgi-request.ts'
+import { drained, dump, emitClose, internals, probed, requestInternals } from './node-private.ts'
+import { useCgiHead } from './outgoing.ts'
+import { StandInSocket, type StandInOwner, type WriteCallback } from './stand-in-socket.ts'
+import { TextHead } from './text-head.ts'
+
+/** Where the bytes of an exchange go; `transport.ts` implements it. */
+export interface Outlet {
+  /** High-water marks of the real connection, in bytes: what node:http would report. */
+  readonly writableHighWaterMark: number
+  readonly readableHighWaterMark: number
+  /** The exchange has content to send, or is complete. */
+  schedule(exchange: Exchange): void
+  /** Whether the exchange can take more of its body has changed. */
+  bodyFlow(exchange: Exchange): void
+  /** The app has given the response up: it cannot be completed. */
+  failed(exchange: Exchange, error: Error | undefined): void
+  /** Text for the web server's error log. */
+  stderr(exchange: Exchange, text: Uint8Array): void
+}
+
+/** What does not change from request to request. */
+export interface ExchangeContext {
+  /** Requests are emitted on it. */
+  readonly server: Server
+  readonly IncomingMessage: typeof http.IncomingMessage
+  readonly ServerResponse: typeof http.ServerResponse
+  /** Takes a request when its role is not Responder. */
+  readonly handlers: {
+    readonly authorizer:
+      | ((request: IncomingMessage, response: ServerResponse) => unknown)
+      | undefined
+    readonly filter: ((request: IncomingMessage, response: ServerResponse) => unknown) | undefined
+  }
+  readonly trustRemoteUser: boolean
+  /** What a handler threw; without it the error is an uncaught exception, as under node:http. */
+  readonly handlerError:
+    | ((error: unknown, request: IncomingMessage, response: ServerResponse) => void)
+    | undefined
+}
+
+const requestStart = channel('http.server.request.start')
+const responseFinish = channel('http.server.response.finish')
+const continueExpectation = /(?:^|\W)100-continue(?:$|\W)/i
+
+/** One request and its response. */
+export class Exchange implements StandInOwner, FastcgiRequestOwner {
+  readonly #outlet: Outlet
+  readonly #context: ExchangeContext
+  readonly #block: Buffer
+  readonly head: RequestHead
+  readonly role: number
+  readonly requestId: number
+  /** The real request and response; made by `start`. */
+  request!: IncomingMessage
+  response!: ServerResponse
+  readonly socket: StandInSocket
+  #params: Record<string, string> | undefined
+  #identity: ReturnType<typeof readIdentity> | undefined
+  #controller: AbortController | undefined
+  #data: Readable | undefined
+  #textHead: TextHead | undefined
+  #received = 0
+  #started = false
+
+  /** Content waiting for the outlet: latin1 text while it can be, chunks from the first byte array on. */
+  text = ''
+  chunks: Uint8Array[] | undefined
+  #done: WriteCallback[] | WriteCallback | undefined
+  #waiting = 0
+  #inFlight = 0
+  #outputBegun = false
+  #needDrain = false
+
+  /** The outlet's own record of this exchange. */
+  ticket: object | undefined
+  /** The outlet has it on its list. */
+  scheduled = false
+  /** The outlet has said its last word about it. */
+  ended = false
+  /** The response was cut, and its end is withheld. */
+  cut = false
+  /** Something was written to the web server's error log. */
+  stderrOpen = false
+  /** Something of the response has been handed to the outlet: it can no longer be replaced by an error page. */
+  headSent = false
+  /** Nothing more is to come of this exchange: completed, failed, or aborted. */
+  over = false
+  /** The body's reader has asked for a pause. */
+  blocked = false
+  /** The body has arrived whole, or nothing more of it is wanted. */
+  bodyComplete = false
+
+  constructor(
+    outlet: Outlet,
+    context: ExchangeContext,
+    head: RequestHead,
+    block: Buffer,
+    role: number,
+    requestId: number,
+  ) {
+    this.#outlet = outlet
+    this.#context = context
+    this.head = head
+    this.#block = block
+    this.role = role
+    this.requestId = requestId
+    this.socket = new StandInSocket(this)
+  }
+
+  get server(): Server {
+    return this.#context.server
+  }
+
+  get params(): Record<string, string> {
+    return (this.#params ??= readParams(this.#block))
+  }
+
+  get mount(): string {
+    return this.head.mount
+  }
+
+  get identity(): ReturnType<typeof readIdentity> {
+    return (this.#identity ??= readIdentity(this.params, {
+      trustRemoteUser: this.#context.trustRemoteUser,
+    }))
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.over && this.socket.destroyed) this.#controller.abort()
+    }
+    return this.#controller.signal
+  }
+
+  get data(): Readable | undefined {
+    return this.#data
+  }
+
+  get writableHighWaterMark(): number {
+    return this.#outlet.writableHighWaterMark
+  }
+
+  get readableHighWaterMark(): number {
+    return this.#outlet.readableHighWaterMark
+  }
+
+  get unsent(): number {
+    return this.#waiting + this.#inFlight
+  }
+
+  /** True once `start` has run. */
+  get started(): boolean {
+    return this.#started
+  }
+
+  /** Makes request and response and hands them to the app, in an async context of their own. */
+  start(): void {
+    this.#started = true
+    const { head, socket } = this
+    const context = this.#context
+    const request = new context.IncomingMessage(socket as never)
+    request.method = head.method
+    request.url = head.url
+    request.httpVersion = head.httpVersion
+    request.httpVersionMajor = head.httpVersionMajor
+    request.httpVersionMinor = head.httpVersionMinor
+    // First the raw lines, so that headersDistinct finds them; then the object, so that nothing is parsed twice.
+    requestInternals(request)._addHeaderLines?.(head.rawHeaders, head.rawHeaders.length)
+    request.rawHeaders = head.rawHeaders
+    request.headers = head.headers as IncomingMessage['headers']
+    request.fastcgi = new FastcgiRequest(this)
+    ;(request as { originalUrl?: string }).originalUrl = head.originalUrl
+    this.request = request
+    // The second parameter is Node's own, and not in its types.
+    const ServerResponse = context.ServerResponse as unknown as ResponseConstructor
+    const response = new ServerResponse(request, responseOptions(this.writableHighWaterMark))
+    this.response = response
+    const own = internals(response)
+    // An HTTP/2 client's request is answered as an HTTP/1.1 one: Node would take the minor version 0 for HTTP/1.0.
+    if (head.httpVersionMajor > 1) {
+      own.useChunkedEncodingByDefault = true
+      own.shouldKeepAlive = true
+    }
+    if (probed().hook) useCgiHead(response)
+    else this.#textHead = new TextHead(response)
+    if (requestStart.hasSubscribers) {
+      requestStart.publish({ request, response, socket, server: this.server })
+    }
+    response.assignSocket(socket as never)
+    response.on('finish', () => this.#finished())
+    if (this.role === filterRole)
+      this.#data = new Readable({ read: () => this.#outlet.bodyFlow(this) })
+    if (head.body === 'none' || head.contentLength === 0) this.bodyEnd()
+    // One resource a request: without it AsyncLocalStorage.enterWith() leaks into the next request of the same read.
+    new AsyncResource('FASTCGIREQUEST').runInAsyncScope(emitRequest, this, this.#context)
+  }
+
+  /** Which kind of body came, where the params left that open. */
+  settleBody(arrived: boolean): void {
+    if (this.head.body !== 'undecided') return
+    if (arrived) bodyArrived(this.head)
+    else this.head.body = 'none'
+  }
+
+  /** A part of the body. */
+  body(chunk: Buffer): void {
+    if (this.bodyComplete || this.over) return
+    const { contentLength } = this.head
+    let part = chunk
+    if (contentLength >= 0 && this.#received + part.length > contentLength) {
+      // What goes beyond the declared length is not this request's (RFC 3875 §4.2).
+      part = part.subarray(0, contentLength - this.#received)
+    }
+    this.#received += part.length
+    this.socket.bytesRead += part.length
+    this.socket.touch()
+    if (!requestInternals(this.request)._dumped && part.length > 0 && !this.request.push(part)) {
+      this.blocked = true
+    }
+    if (this.#received === contentLength) this.bodyEnd()
+  }
+
+  /** The body is over. */
+  bodyEnd(): void {
+    if (this.bodyComplete || this.over) return
+    this.bodyComplete = true
+    this.blocked = false
+    if (this.#received < this.head.contentLength) {
+      this.socket.destroy(
+        resetError(`The body ended after ${this.#received} of ${this.head.contentLength} bytes.`),
+      )
+      return
+    }
+    this.request.complete = true
+    this.request.push(null)
+  }
+
+  /** Filter role: a part of the file; null at its end. */
+  fileData(chunk: Buffer | null): void {
+    if (this.#data && !this.#data.destroyed && !this.#data.push(chunk) && chunk !== null)
+      this.blocked = true
+  }
+
+  /** The client or the web server has gone, or gave this request up. */
+  abort(): void {
+    if (this.over) return
+    this.over = true
+    this.socket.close()
+    this.#announceLoss()
+    this.socket.emit('close', false)
+  }
+
+  /** Bytes of the body that wait for the app to read them. */
+  get buffered(): number {
+    return (this.request?.readableLength ?? 0) + (this.#data?.readableLength ?? 0)
+  }
+
+  /** True when all of the response has been written and may be ended behind what is waiting. */
+  get complete(): boolean {
+    const { response } = this
+    return response.writableEnded && internals(response).outputData.length === 0
+  }
+
+  /** True while the app still reads a body whose response is already complete: its end must be waited for. */
+  get reading(): boolean {
+    if (this.bodyComplete) return false
+    const { request } = this
+    if (requestInternals(request)._dumped || request.destroyed) return false
+    return request.readableFlowing === true || request.listenerCount('readable') > 0
+  }
+
+  /** The response has ended before the body: what is left of it will never come. */
+  bodyDropped(): void {
+    if (this.bodyComplete) return
+    this.bodyComplete = true
+    this.blocked = false
+    if (!this.#started || this.request.destroyed) return
+    const own = requestInternals(this.request)
+    // node:http lets an unread body run out; here its end can only be said. A body read in part stays unfinished: to
+    // end it would pass a part for the whole.
+    if (own._consuming && !own._dumped) return
+    this.request.complete = true
+    this.request.push(null)
+  }
+
+  // What the stand-in socket asks for.
+
+  write(
+    chunk: string | Uint8Array,
+    encoding: BufferEncoding | undefined,
+    done: WriteCallback | undefined,
+  ): boolean {
+    let content: string | Uint8Array = chunk
+    if (!this.#outputBegun && typeof chunk === 'string') {
+      // Interim responses (1xx) come before the head, and nothing behind us could carry them.
+      if (chunk.startsWith('HTTP/1.1 1')) {
+        if (done) process.nextTick(done)
+        return true
+      }
+    }
+    if (this.#textHead) content = this.#textHead.rewrite(chunk, encoding)
+    if (content.length > 0) {
+      this.#outputBegun = true
+      if (typeof content === 'string') this.#addText(content, encoding)
+      else this.#addBytes(content)
+    }
+    if (done) this.#addDone(done)
+    if (this.unsent < this.writableHighWaterMark) return true
+    this.#needDrain = true
+    return false
+  }
+
+  #addText(text: string, encoding: BufferEncoding | undefined): void {
+    // Text that is the same in latin1 stays text: one string for head and body is the cheapest thing to send.
+    const latin1 =
+      encoding === 'latin1' ||
+      encoding === 'binary' ||
+      ((encoding === undefined || encoding === 'utf8' || encoding === 'utf-8') &&
+        Buffer.byteLength(text) === text.length)
+    if (latin1 && this.chunks === undefined) {
+      this.text += text
+      this.#waiting += text.length
+    } else {
+      this.#addBytes(Buffer.from(text, encoding))
+    }
+  }
+
+  #addBytes(bytes: Uint8Array): void {
+    if (this.chunks === undefined) {
+      this.chunks = []
+      if (this.text !== '') {
+        this.chunks.push(Buffer.from(this.text, 'latin1'))
+        this.text = ''
+      }
+    }
+    this.chunks.push(bytes)
+    this.#waiting += bytes.length
+  }
+
+  #addDone(done: WriteCallback): void {
+    if (this.#done === undefined) this.#done = done
+    else if (typeof this.#done === 'function') this.#done = [this.#done, done]
+    else this.#done.push(done)
+  }
+
+  flush(): void {
+    if (!this.over) this.#outlet.schedule(this)
+  }
+
+  /** The number of bytes that wait to be taken. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /**
+   * The outlet takes what waits: `text` or `chunks` are its own from here on.
+   *
+   * @returns what to call when the bytes are out, or could not go
+   */
+  taken(): WriteCallback {
+    const done = this.#done
+    const bytes = this.#waiting
+    this.text = ''
+    this.chunks = undefined
+    this.#done = undefined
+    this.#waiting = 0
+    this.#inFlight += bytes
+    this.socket.bytesWritten += bytes
+    if (bytes > 0) this.headSent = true
+    return (error) => {
+      this.#inFlight -= bytes
+      if (typeof done === 'function') done(error)
+      else if (done !== undefined) for (const callback of done) callback(error)
+      if (this.#needDrain && !error && this.unsent === 0 && !this.over) {
+        this.#needDrain = false
+        this.socket.emit('drain')
+        drained(this.response)
+      }
+    }
+  }
+
+  resume(): void {
+    if (this.blocked) {
+      this.blocked = false
+      this.#outlet.bodyFlow(this)
+    }
+  }
+
+  pause(): void {
+    if (!this.blocked && !this.bodyComplete) {
+      this.blocked = true
+      this.#outlet.bodyFlow(this)
+    }
+  }
+
+  destroyed(error: Error | undefined): void {
+    if (this.over) return
+    this.over = true
+    this.#outlet.failed(this, error)
+    process.nextTick(() => {
+      if (error) {
+        this.socket._hadError = true
+        if (this.socket.listenerCount('error') > 0) this.socket.emit('error', error)
+        this.server.emit('clientError', error, this.socket)
+      }
+      this.#announceLoss()
+      this.socket.emit('close', error !== undefined)
+    })
+  }
+
+  timedOut(): void {
+    if (this.over) return
+    const { socket, request, response, server } = this
+    socket.emit('timeout')
+    const requestHeard = !request.complete && request.emit('timeout', socket)
+    const responseHeard = response.emit('timeout', socket)
+    const serverHeard = server.emit('timeout', socket)
+    if (!requestHeard && !responseHeard && !serverHeard) socket.destroy()
+  }
+
+  writeStderr(text: Uint8Array): void {
+    if (!this.over) this.#outlet.stderr(this, text)
+  }
+
+  #announceLoss(): void {
+    const done = this.#done
+    this.text = ''
+    this.chunks = undefined
+    this.#done = undefined
+    this.#waiting = 0
+    if (done !== undefined) {
+      const error = resetError('aborted')
+      for (const callback of typeof done === 'function' ? [done] : done)
+        process.nextTick(callback, error)
+    }
+    this.#controller?.abort()
+    if (!this.#started) return
+    this.request.destroy(resetError('aborted'))
+    this.#data?.destroy(resetError('aborted'))
+  }
+
+  #finished(): void {
+    const { request, response, socket } = this
+    if (responseFinish.hasSubscribers) {
+      responseFinish.publish({ request, response, socket, server: this.server })
+    }
+    if (this.over) return
+    this.over = !this.reading
+    dump(request)
+    response.detachSocket(socket as never)
+    process.nextTick(emitClose, response)
+  }
+}
+
+type ResponseConstructor = new (
+  request: IncomingMessage,
+  options: { highWaterMark: number },
+) => ServerResponse
+
+const filterRole = 3
+
+function emitRequest(this: Exchange, context: ExchangeContext): void {
+  const { request, response } = this
+  const { server } = context
+  try {
+    if (this.role !== 1) {
+      const handler =
+        this.role === filterRole ? context.handlers.filter : context.handlers.authorizer
+      handler?.(request, response)
+    } else if (request.headers.expect === undefined) {
+      server.emit('request', request, response)
+    } else if (continueExpectation.test(request.headers.expect)) {
+      internals(response)._expect_continue = true
+      if (server.listenerCount('checkContinue') > 0) server.emit('checkContinue', request, response)
+      else server.emit('request', request, response)
+    } else if (server.listenerCount('checkExpectation') > 0) {
+      server.emit('checkExpectation', request, response)
+    } else {
+      response.writeHead(417)
+      response.end()
+    }
+  } catch (error) {
+    if (context.handlerError) {
+      context.handlerError(error, request, response)
+    } else {
+      // As under node:http an uncaught exception; thrown from here it would cost the other requests of this read.
+      process.nextTick(() => {
+        throw error
+      })
+    }
+  }
+}
+
+const optionsByMark = new Map<number, { highWaterMark: number }>()
+
+function responseOptions(highWaterMark: number): { highWaterMark: number } {
+  let options = optionsByMark.get(highWaterMark)
+  if (options === undefined) {
+    options = { highWaterMark }
+    optionsByMark.set(highWaterMark, options)
+  }
+  return options
+}
+
+function resetError(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ECONNRESET' })
+}

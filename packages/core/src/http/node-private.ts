@@ -1,0 +1,159 @@
+// Every name of Node's http that is not documented and that this package leans on, in one place, each with what
+// happens when it goes. They are present and used alike in Node 20, 22, 24 and 26; `probe` looks at start-up.
+import { EventEmitter } from 'node:events'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+
+/**
+ * A ServerResponse as Node's own code sees it.
+ *
+ * | name | used for | if it goes |
+ * | --- | --- | --- |
+ * | `_storeHeader` | the one place where a head is made, whoever asks for it | text fallback: the head is rewritten from `HTTP/1.1 …` text |
+ * | `_header` | the text of the head | text fallback |
+ * | `_removedConnection`, `_removedTE` | no Connection or Transfer-Encoding line of Node's own | such lines are stripped with the app's own |
+ * | `chunkedEncoding` | no chunk framing in STDOUT | text fallback takes the framing away |
+ * | `_closed` | 'close' exactly once | 'close' could come twice |
+ * | `_flush`, `outputData` | 'drain' where the symbol `kNeedDrain` is missing | a response that met backpressure would wait for ever |
+ */
+export interface ResponseInternals {
+  _storeHeader(firstLine: string, headers: unknown): void
+  _header: string | null
+  _removedConnection: boolean
+  _removedTE: boolean
+  _contentLength: number | null
+  _hasBody: boolean
+  _expect_continue: boolean
+  _sent100: boolean
+  _closed: boolean
+  chunkedEncoding: boolean
+  useChunkedEncodingByDefault: boolean
+  shouldKeepAlive: boolean
+  finished: boolean
+  destroyed: boolean
+  outputData: { data: string; encoding: BufferEncoding; callback: null }[]
+  _flush(): void
+  [needDrain: symbol]: boolean
+}
+
+/**
+ * An IncomingMessage as Node's own code sees it.
+ *
+ * | name | used for | if it goes |
+ * | --- | --- | --- |
+ * | `_addHeaderLines` | `headersDistinct` counts on it | `headersDistinct` is empty |
+ * | `_consuming`, `_dumped`, `_dump` | a body nobody reads is dropped after the response, as node:http does | `resume()` is called instead |
+ */
+export interface RequestInternals {
+  _addHeaderLines(headers: string[], length: number): void
+  _consuming: boolean
+  _dumped: boolean
+  _dump?(): void
+  _readableState: { resumeScheduled?: boolean }
+}
+
+/** The response with its private side in view. */
+export function internals(response: ServerResponse): ResponseInternals {
+  return response as unknown as ResponseInternals
+}
+
+/** The request with its private side in view. */
+export function requestInternals(request: IncomingMessage): RequestInternals {
+  return request as unknown as RequestInternals
+}
+
+/** Node's own maker of heads; the hook of `outgoing.ts` calls it. */
+export const storeHeader: ResponseInternals['_storeHeader'] | undefined = (
+  http.ServerResponse.prototype as unknown as ResponseInternals
+)._storeHeader
+
+/** What the probe found on this Node. */
+export interface Probe {
+  /** An own `_storeHeader` is called for every head: the fast way is open. */
+  readonly hook: boolean
+  /** The symbol under which Node remembers that 'drain' is owed. */
+  readonly needDrain: symbol | undefined
+}
+
+/** Sends a response that nobody sees through this Node and looks which of the names above still do their work. */
+export function probe(): Probe {
+  const request = new http.IncomingMessage(null as never)
+  request.method = 'GET'
+  request.httpVersionMajor = 1
+  request.httpVersionMinor = 1
+  const response = new http.ServerResponse(request)
+  let called = false
+  const own = internals(response)
+  own._storeHeader = function (firstLine, headers) {
+    called = true
+    storeHeader?.call(this, firstLine, headers)
+  }
+  let written = ''
+  const sink = Object.assign(new EventEmitter(), {
+    writable: true,
+    destroyed: false,
+    writableLength: 0,
+    writableHighWaterMark: 1,
+    writableCorked: 0,
+    _writableState: { corked: 0 },
+    cork() {},
+    uncork() {},
+    write(text: unknown) {
+      written += String(text)
+      return false
+    },
+  })
+  response.assignSocket(sink as never)
+  response.setHeader('X-Probe', '1')
+  response.write('x')
+  const needDrain = Object.getOwnPropertySymbols(response).find(
+    (symbol) => symbol.description === 'kNeedDrain' && own[symbol] === true,
+  )
+  const hook = called && typeof own._header === 'string' && written.startsWith(own._header)
+  return { hook, needDrain }
+}
+
+let found: Probe | undefined
+
+/** The probe's findings; looked up once a process. */
+export function probed(): Probe {
+  return (found ??= probe())
+}
+
+/** Tests only: takes the findings away, so that the next request is served by the fallback for them. */
+export function overrideProbe(findings: Probe | undefined): void {
+  found = findings
+}
+
+/** Tells a response that its bytes are on their way: clears Node's mark and emits 'drain' if it was owed. */
+export function drained(response: ServerResponse): void {
+  const own = internals(response)
+  if (own.finished || own.destroyed) return
+  const { needDrain } = probed()
+  if (needDrain !== undefined) {
+    if (own[needDrain] === true) {
+      own[needDrain] = false
+      response.emit('drain')
+    }
+  } else if (response.writableNeedDrain) {
+    // The public way round: an empty write through Node's own queue makes it look again.
+    own.outputData.push({ data: '', encoding: 'latin1', callback: null })
+    own._flush()
+  }
+}
+
+/** What node:http does with a body when its response is complete and nobody has read any of it. */
+export function dump(request: IncomingMessage): void {
+  const own = requestInternals(request)
+  if (own._consuming || own._readableState.resumeScheduled === true) return
+  if (own._dump) own._dump()
+  else request.resume()
+}
+
+/** Emits 'close' on a response once, as Node's http server does after 'finish'. */
+export function emitClose(response: ServerResponse): void {
+  const own = internals(response)
+  if (own._closed === true) return
+  own.destroyed = true
+  own._closed = true
+  response.emit('close')
+}

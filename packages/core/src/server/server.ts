@@ -1,0 +1,314 @@
+// A FastCGI server as a drop-in for http.createServer: it is an http.Server, so that frameworks, monitoring tools and
+// middleware see what they know, but its connections speak FastCGI.
+import { realpathSync } from 'node:fs'
+import http, { type RequestListener } from 'node:http'
+import net, { type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { HeadOptions } from '../cgi/request-head.ts'
+import type { ExchangeContext } from '../http/exchange.ts'
+import type { ConnectionLimits } from '../protocol/connection.ts'
+import { accessRule, type AccessRule } from './addresses.ts'
+import { resolveOptions, type ResolvedOptions, type ServerOptions } from './options.ts'
+import { Transport, type ServerCounts, type TransportContext } from './transport.ts'
+
+const methods: ReadonlySet<string> = new Set(http.METHODS)
+
+/** How often time limits are looked at, in milliseconds: each is met to within this. */
+const TICK = 1_000
+
+/** What has happened on a server, and what is happening. */
+export interface ServerStatistics extends Readonly<ServerCounts> {
+  /** Connections open now. */
+  readonly openConnections: number
+  /** Connections that wait for `maxConnections`. */
+  readonly waitingConnections: number
+  /** Requests running now. */
+  readonly running: number
+}
+
+/**
+ * A FastCGI server with the surface of `http.Server`: `listen()`, `close()`, `address()`, `getConnections()`,
+ * `closeIdleConnections()`, `closeAllConnections()`, async dispose, and the events 'request', 'checkContinue',
+ * 'listening', 'connection', 'close', 'error' and 'clientError'.
+ *
+ * 'clientError' is emitted with a `ProtocolError` and the connection's socket when a peer breaks the protocol (the
+ * connection is closed already), and with the app's error when it destroys a request's socket with one.
+ * `listen()` takes what `net.Server.listen()` takes: a path, a port, `{ fd: 0 }`. A port is bound on every address
+ * unless a host is given: FastCGI has no authentication, so give `127.0.0.1`.
+ */
+export class Server extends http.Server {
+  readonly #options: ResolvedOptions
+  readonly #access: AccessRule
+  readonly #context: TransportContext
+  readonly #transports = new Set<Transport>()
+  /** Accepted connections that wait, unread, for one of `maxConnections`. */
+  readonly #queue: Duplex[] = []
+  #ticker: NodeJS.Timeout | undefined
+  #closing = false
+
+  constructor(options: ServerOptions = {}, listener?: RequestListener) {
+    super(options)
+    // What http.Server does with connections and with its own timeouts is for HTTP.
+    this.removeAllListeners('connection')
+    this.removeAllListeners('listening')
+    this.#options = resolveOptions(options)
+    this.#access = accessRule(options.allow, process.env.FCGI_WEB_SERVER_ADDRS)
+    for (const warning of this.#access.warnings)
+      this.#options.warn('FCGI_WEB_SERVER_ADDRS', warning)
+    this.#context = this.#makeContext(options)
+    this.on('connection', (socket: Socket) => this.#accept(socket))
+    if (listener) this.on('request', listener)
+  }
+
+  #makeContext(options: ServerOptions): TransportContext {
+    const resolved = this.#options
+    const limits: ConnectionLimits = {
+      maxParamsBytes: resolved.maxParamsBytes,
+      maxRequestsPerConnection: resolved.maxRequestsPerConnection,
+      maxPendingPerConnection: resolved.maxPendingPerConnection,
+      multiplex: resolved.multiplex,
+      roles: {
+        responder: true,
+        authorizer: resolved.authorize !== undefined,
+        filter: resolved.filter !== undefined,
+      },
+      values: {
+        FCGI_MAX_CONNS: String(resolved.maxConnections),
+        FCGI_MAX_REQS: String(resolved.maxRequests),
+        FCGI_MPXS_CONNS: resolved.multiplex ? '1' : '0',
+      },
+    }
+    const head: HeadOptions = {
+      mount: resolved.mount,
+      ...(resolved.script === undefined
+        ? {}
+        : { script: resolved.script, scriptAliases: resolved.scriptAliases, resolve: realPath }),
+      target: resolved.target,
+      trustedProxies: resolved.trustedProxies,
+      trustRemoteUser: resolved.trustRemoteUser,
+      maxHeaderSize: resolved.maxHeaderSize,
+      maxPairs: resolved.maxParams,
+      maxNameLength: resolved.maxParamNameLength,
+      maxValueLength: resolved.maxParamValueLength,
+      methods,
+    }
+    const emitter = resolved.emitter ?? this
+    const warnings = new Set<string>()
+    return {
+      options: resolved,
+      limits,
+      head,
+      exchange: {
+        ...emitting(emitter, options),
+        handlers: { authorizer: resolved.authorize, filter: resolved.filter },
+        trustRemoteUser: resolved.trustRemoteUser,
+        handlerError: resolved.handlerError,
+      } as TransportContext['exchange'],
+      running: 0,
+      counts: { connections: 0, requests: 0, aborted: 0, failed: 0, refused: 0 },
+      faulted: (error, socket) => {
+        resolved.warn(
+          (error as { code?: string }).code ?? 'FCGI_PROTOCOL',
+          `a connection was closed: ${error.message}`,
+        )
+        this.emit('clientError', error, socket)
+      },
+      warned: (code, message) => {
+        // What a configuration does wrong it does in every request: said once. Limits are events: said each time.
+        if (code.startsWith('CGI_')) {
+          if (warnings.has(code)) return
+          warnings.add(code)
+        }
+        resolved.warn(code, message)
+      },
+      closed: (transport) => this.#forget(transport),
+    }
+  }
+
+  /**
+   * Emits requests on another server from here on: for an app that brings its own, or that is loaded after the first
+   * connections have come.
+   */
+  emitTo(emitter: http.Server): void {
+    Object.assign(this.#context.exchange, emitting(emitter))
+  }
+
+  /** Counts since the start and what is going on now. */
+  get statistics(): ServerStatistics {
+    return {
+      ...this.#context.counts,
+      openConnections: this.#transports.size,
+      waitingConnections: this.#queue.length,
+      running: this.#context.running,
+    }
+  }
+
+  /**
+   * Serves FastCGI on a connected stream that this server did not accept itself: an inherited connection, one end of
+   * a pair in memory.
+   */
+  acceptConnection(socket: Duplex): void {
+    this.#serve(socket)
+  }
+
+  #accept(socket: Socket): void {
+    const { accept } = this.#options
+    if (!this.#admits(socket) || (accept && !accept(socket))) {
+      socket.destroy()
+      return
+    }
+    this.#serve(socket)
+  }
+
+  #admits(socket: Socket): boolean {
+    const { remoteAddress } = socket
+    if (remoteAddress !== undefined) return this.#access.admits({ remoteAddress })
+    // A TCP peer that has gone already has no address either, but is no unix socket.
+    const address = this.address()
+    const tcp = typeof address === 'object' && address !== null
+    return this.#access.admits({ remoteAddress: tcp ? '' : undefined })
+  }
+
+  #serve(socket: Duplex): void {
+    if (this.#transports.size >= this.#options.maxConnections) {
+      this.#context.warned(
+        'FCGI_MAX_CONNECTIONS',
+        `a connection waits: ${this.#options.maxConnections} are open (option maxConnections)`,
+      )
+      const waiting = this.#queue
+      waiting.push(socket)
+      const leave = (): void => {
+        const at = waiting.indexOf(socket)
+        if (at !== -1) waiting.splice(at, 1)
+      }
+      socket.once('close', leave)
+      socket.once('error', leave)
+      return
+    }
+    this.#context.counts.connections++
+    const transport = new Transport(socket, this.#context, Date.now())
+    this.#transports.add(transport)
+    if (this.#closing) transport.drain(Date.now())
+    this.#ticker ??= setInterval(() => this.#tick(), TICK).unref()
+  }
+
+  #forget(transport: Transport): void {
+    this.#transports.delete(transport)
+    const next = this.#queue.shift()
+    if (next) this.#serve(next)
+    if (this.#transports.size === 0 && this.#ticker) {
+      clearInterval(this.#ticker)
+      this.#ticker = undefined
+    }
+  }
+
+  #tick(): void {
+    const now = Date.now()
+    for (const transport of this.#transports) transport.tick(now)
+  }
+
+  /**
+   * Stops accepting, lets running requests finish, and closes each connection behind its last response. The callback
+   * is called when all connections are closed.
+   */
+  override close(callback?: (error?: Error) => void): this {
+    this.#closing = true
+    const now = Date.now()
+    for (const transport of this.#transports) transport.drain(now)
+    return super.close(callback)
+  }
+
+  /** Closes the connections on which no request is running or arriving. */
+  override closeIdleConnections(): void {
+    for (const transport of [...this.#transports]) transport.closeIfIdle()
+  }
+
+  /** Closes all connections; running requests are aborted. */
+  override closeAllConnections(): void {
+    for (const transport of [...this.#transports]) transport.destroy()
+    for (const socket of this.#queue.splice(0)) socket.destroy()
+  }
+
+  /**
+   * Graceful stop: stops accepting, answers every request whose beginning has been read, closes kept connections right
+   * behind a response or after a second of silence.
+   *
+   * @param timeout milliseconds after which what still runs is cut; default option `drainTimeout`
+   * @returns resolves when all connections are closed: true when none had to be cut
+   */
+  async drain(timeout: number = this.#options.drainTimeout): Promise<boolean> {
+    this.#closing = true
+    const now = Date.now()
+    for (const transport of this.#transports) transport.drain(now)
+    const closed = new Promise<void>((resolve) => {
+      if (this.listening) net.Server.prototype.close.call(this, () => resolve())
+      else this.#whenEmpty(resolve)
+    })
+    let cut = false
+    const deadline = setTimeout(() => {
+      cut = true
+      this.closeAllConnections()
+    }, timeout)
+    await closed
+    clearTimeout(deadline)
+    return !cut
+  }
+
+  #whenEmpty(resolve: () => void): void {
+    if (this.#transports.size === 0 && this.#queue.length === 0) resolve()
+    else setTimeout(() => this.#whenEmpty(resolve), 20)
+  }
+}
+
+const realPaths = new Map<string, string>()
+/** Paths come from the web server's configuration, a handful; a peer that makes names up gets no more than this kept. */
+const MAX_REAL_PATHS = 256
+
+/** The real path of a file; looked up once for each. The same path when there is none. */
+function realPath(path: string): string {
+  let real = realPaths.get(path)
+  if (real === undefined) {
+    try {
+      real = realpathSync(path)
+    } catch {
+      real = path
+    }
+    if (realPaths.size < MAX_REAL_PATHS) realPaths.set(path, real)
+  }
+  return real
+}
+
+/** The part of an exchange's surroundings that follows from the server requests are emitted on. */
+function emitting(
+  server: http.Server,
+  options: ServerOptions = {},
+): Pick<ExchangeContext, 'server' | 'IncomingMessage' | 'ServerResponse'> {
+  return {
+    server,
+    IncomingMessage:
+      options.IncomingMessage ?? ownClass(server, 'IncomingMessage') ?? http.IncomingMessage,
+    ServerResponse:
+      options.ServerResponse ?? ownClass(server, 'ServerResponse') ?? http.ServerResponse,
+  } as Pick<ExchangeContext, 'server' | 'IncomingMessage' | 'ServerResponse'>
+}
+
+/** A class that `http.createServer({ IncomingMessage, ServerResponse })` was given; Node keeps it under a symbol. */
+function ownClass(server: http.Server, name: string): unknown {
+  const symbol = Object.getOwnPropertySymbols(server).find((key) => key.description === name)
+  return symbol && (server as unknown as Record<symbol, unknown>)[symbol]
+}
+
+/**
+ * Makes a FastCGI server: `http.createServer`, but for FastCGI.
+ *
+ * @param options see `ServerOptions`, or the listener
+ * @param listener takes the 'request' event
+ * @throws TypeError or RangeError for an option that cannot be
+ */
+export function createServer(
+  options?: ServerOptions | RequestListener,
+  listener?: RequestListener,
+): Server {
+  if (typeof options === 'function') return new Server({}, options)
+  return new Server(options, listener)
+}

@@ -1,0 +1,597 @@
+// One connection from a web server: drives a net.Socket through the protocol's state machine and its requests through
+// exchanges. Backpressure, time limits and the last word on the wire live here.
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import {
+  HeadError,
+  readRequestHead,
+  type HeadOptions,
+  type RequestHead,
+} from '../cgi/request-head.ts'
+import { errorPage } from '../cgi/response-head.ts'
+import { Exchange, type ExchangeContext, type Outlet } from '../http/exchange.ts'
+import {
+  Connection,
+  type ConnectionEvent,
+  type ConnectionLimits,
+  type ConnectionRequest,
+} from '../protocol/connection.ts'
+import { MAX_ALIGNED_CONTENT, ProtocolStatus, RecordType, Role } from '../protocol/constants.ts'
+import { ProtocolError } from '../protocol/errors.ts'
+import {
+  endRecords,
+  endRecordsText,
+  streamRecords,
+  streamRecordText,
+} from '../protocol/record-writer.ts'
+import type { ResolvedOptions } from './options.ts'
+
+/** What all connections of a server share. */
+export interface TransportContext {
+  readonly options: ResolvedOptions
+  readonly limits: ConnectionLimits
+  readonly head: HeadOptions
+  readonly exchange: ExchangeContext
+  /** Requests running on all connections. */
+  running: number
+  readonly counts: ServerCounts
+  /** The peer broke the protocol. */
+  faulted(error: Error, socket: Duplex): void
+  /** The params of a request are not what a well-set-up server sends. */
+  warned(code: string, message: string): void
+  /** The connection is gone. */
+  closed(transport: Transport): void
+}
+
+/** What has happened on a server since it was made. */
+export interface ServerCounts {
+  connections: number
+  requests: number
+  aborted: number
+  failed: number
+  refused: number
+}
+
+/** Content below this is copied into one buffer: cheaper than a writev of its parts. */
+const COPY_LIMIT = 16 * 1024
+/** A closing connection whose peer still sends is read, and what comes dropped, for this long: a reset would take the response with it. */
+const LINGER = 2_000
+/** While the reader of a body is stalled, so much more is read to see whether other requests wait behind it. */
+const PEEK = 512 * 1024
+/** Milliseconds a connection without requests is kept when the server drains. */
+const DRAIN_IDLE = 1_000
+
+type Request = ConnectionRequest<Exchange>
+
+/** One connection. */
+export class Transport implements Outlet {
+  readonly socket: Duplex
+  readonly #context: TransportContext
+  readonly #connection: Connection<Exchange>
+  readonly writableHighWaterMark: number
+  readonly readableHighWaterMark: number
+  #dirty: Exchange[] = []
+  #flushing = false
+  /** Requests whose END_REQUEST is owed; the requests in the table that have an exchange. */
+  #running = 0
+  #paused = false
+  #pausedSince = 0
+  #peeked = 0
+  #unreadReplies = 0
+  #closing = false
+  #draining = false
+  /** A response was cut: no request may end well on this connection from here on that begins later. */
+  #doomed = false
+  #doomedSince = 0
+  /** Nothing has come yet. */
+  #fresh = true
+  /** What `tick` last saw unfinished, and since when: a request without its PARAMS, or part of a record. */
+  #unfinished: object | undefined
+  #unfinishedSince: number
+  #idleSince: number
+  #closingSince = 0
+  #lastProgress: number
+  #lastWritten = 0
+  #gone = false
+
+  constructor(socket: Duplex, context: TransportContext, now: number) {
+    this.socket = socket
+    this.#context = context
+    this.#connection = new Connection<Exchange>(context.limits)
+    this.writableHighWaterMark = socket.writableHighWaterMark
+    this.readableHighWaterMark = socket.readableHighWaterMark
+    this.#unfinishedSince = now
+    this.#idleSince = now
+    this.#lastProgress = now
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+    socket.on('end', () => this.destroy())
+    // EPIPE and ECONNRESET are how most web servers end a connection.
+    socket.on('error', () => this.destroy())
+    socket.on('close', () => this.#closed())
+  }
+
+  /** True when no request is running or arriving on the connection. */
+  get idle(): boolean {
+    return this.#connection.active === 0
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#closing) return
+    const events = this.#connection.receive(chunk)
+    for (let i = 0; i < events.length; i++) {
+      const event = events[i] as ConnectionEvent<Exchange>
+      try {
+        this.#handle(event)
+      } catch (error) {
+        // A listener of the app threw ('data', 'end'); the other requests of this read go on.
+        process.nextTick(() => {
+          throw error
+        })
+      }
+      if (this.#closing) break
+    }
+    if (this.#paused && this.#peeked > 0) this.#peek(chunk.length)
+    this.#fresh = false
+  }
+
+  #handle(event: ConnectionEvent<Exchange>): void {
+    switch (event.type) {
+      case 'request':
+        this.#request(event.request, event.params)
+        break
+      case 'stdin': {
+        const exchange = event.request.context
+        if (exchange === undefined) break
+        if (!exchange.started) {
+          exchange.settleBody(true)
+          exchange.start()
+        }
+        exchange.body(event.data)
+        if (exchange.blocked) this.#updateFlow()
+        break
+      }
+      case 'stdin-end': {
+        const exchange = event.request.context
+        if (exchange === undefined) break
+        if (!exchange.started) {
+          exchange.settleBody(false)
+          exchange.start()
+        }
+        exchange.bodyEnd()
+        // A response that was complete before the body's end.
+        if (exchange.response.writableEnded) this.schedule(exchange)
+        break
+      }
+      case 'data':
+        event.request.context?.fileData(event.data)
+        if (event.request.context?.blocked) this.#updateFlow()
+        break
+      case 'data-end':
+        event.request.context?.fileData(null)
+        break
+      case 'abort':
+        if (event.begun) this.#aborted(event.request)
+        break
+      case 'refused':
+        this.#refused(event.request, event.reason)
+        break
+      case 'reply':
+        this.#reply(event.bytes)
+        if (event.close) this.#close()
+        break
+      case 'error':
+        this.#fault(event.error)
+        break
+    }
+  }
+
+  #request(request: Request, params: Buffer): void {
+    const context = this.#context
+    context.counts.requests++
+    if (this.#doomed || context.running >= context.options.maxRequests) {
+      context.counts.refused++
+      context.warned(
+        'FCGI_OVERLOADED',
+        `a request was answered 503: ${this.#doomed ? 'its connection is closing' : `maxRequests (${context.options.maxRequests}) are running`}`,
+      )
+      this.#page(request, 503, 'The application is busy. Try again in a moment.')
+      return
+    }
+    let head: RequestHead
+    try {
+      head = readRequestHead(params, context.head)
+    } catch (error) {
+      if (!(error instanceof HeadError)) throw error
+      if (error.protocol) {
+        this.#fault(new ProtocolError('FCGI_BAD_PAIR', error.message, request.id))
+        return
+      }
+      context.counts.refused++
+      context.warned(error.code, `a request was answered ${error.status}: ${error.message}`)
+      this.#page(request, error.status, error.message)
+      return
+    }
+    if (head.warning) context.warned(head.warning.code, head.warning.message)
+    const exchange = new Exchange(this, context.exchange, head, params, request.role, request.id)
+    exchange.ticket = request
+    request.context = exchange
+    this.#running++
+    context.running++
+    if (head.body !== 'undecided' || request.role === Role.Authorizer) {
+      if (head.body === 'undecided') exchange.settleBody(false)
+      exchange.start()
+    }
+  }
+
+  #aborted(request: Request): void {
+    const exchange = request.context
+    if (exchange === undefined) return
+    this.#context.counts.aborted++
+    exchange.abort()
+    this.socket.write(
+      endRecords(request.id, 0, ProtocolStatus.RequestComplete, exchange.stderrOpen),
+    )
+    this.#end(exchange)
+  }
+
+  #refused(request: Request, reason: 'params-too-large' | 'overloaded'): void {
+    const { counts, options } = this.#context
+    counts.requests++
+    counts.refused++
+    if (reason === 'params-too-large') {
+      const message = `the request has more than ${options.maxParamsBytes} bytes of params (option maxParamsBytes)`
+      this.#context.warned('FCGI_PARAMS_TOO_LARGE', `a request was answered 431: ${message}`)
+      this.#page(request, 431, 'The headers of the request are too large.')
+    } else {
+      const message = `${options.maxRequestsPerConnection} requests are running on its connection (option maxRequestsPerConnection)`
+      this.#context.warned('FCGI_OVERLOADED', `a request was answered 503: ${message}`)
+      this.#page(request, 503, 'The application is busy. Try again in a moment.')
+    }
+  }
+
+  /** A whole response of our own. */
+  #page(request: Request, status: number, detail: string): void {
+    const { head, body } = errorPage(status, '', detail)
+    const content = Buffer.from(head + body, 'utf8')
+    const out = [...streamRecords(RecordType.Stdout, request.id, content)]
+    out.push(endRecords(request.id, 0, ProtocolStatus.RequestComplete, false))
+    this.socket.write(Buffer.concat(out))
+    if (this.#connection.end(request)) this.#close()
+    else if (this.#draining) this.#closeIfIdle()
+  }
+
+  #reply(bytes: Buffer): void {
+    this.#unreadReplies += bytes.length
+    this.socket.write(bytes, () => {
+      this.#unreadReplies -= bytes.length
+      this.#updateFlow()
+    })
+    this.#updateFlow()
+  }
+
+  #fault(error: ProtocolError): void {
+    this.#context.faulted(error, this.socket)
+    this.destroy()
+  }
+
+  // What exchanges ask for.
+
+  schedule(exchange: Exchange): void {
+    if (exchange.scheduled) return
+    exchange.scheduled = true
+    this.#dirty.push(exchange)
+    if (this.#flushing) return
+    this.#flushing = true
+    // After the tick in which the app wrote: only then is known whether the response is complete, and it goes in one
+    // write with its end. All responses of one read go together.
+    process.nextTick(flush, this)
+  }
+
+  flush(): void {
+    const dirty = this.#dirty
+    this.#dirty = []
+    this.#flushing = false
+    if (this.#gone) return
+    if (dirty.length === 1) {
+      this.#send(dirty[0] as Exchange)
+    } else {
+      this.socket.cork()
+      for (const exchange of dirty) this.#send(exchange)
+      this.socket.uncork()
+    }
+  }
+
+  #send(exchange: Exchange): void {
+    exchange.scheduled = false
+    if (exchange.ended || (exchange.over && !exchange.complete)) return
+    const id = exchange.requestId
+    const ends = exchange.complete && !exchange.reading
+    const { text, chunks, waiting } = exchange
+    if (chunks === undefined && waiting <= MAX_ALIGNED_CONTENT) {
+      const taken = exchange.taken()
+      let out = waiting > 0 ? streamRecordText(RecordType.Stdout, id, text) : ''
+      if (ends && !exchange.stderrOpen) out += endRecordsText(id)
+      if (out !== '') this.socket.write(out, 'latin1', taken)
+      if (ends && exchange.stderrOpen) this.socket.write(endRecords(id, 0, 0, true))
+      if (out === '') process.nextTick(taken)
+    } else {
+      const content = chunks ?? [Buffer.from(text, 'latin1')]
+      const taken = exchange.taken()
+      const out: Uint8Array[] = []
+      for (const chunk of content) {
+        for (const part of streamRecords(RecordType.Stdout, id, chunk)) out.push(part)
+      }
+      if (ends) out.push(endRecords(id, 0, 0, exchange.stderrOpen))
+      this.#writeAll(out, taken, waiting)
+    }
+    if (ends) this.#end(exchange)
+  }
+
+  #writeAll(parts: Uint8Array[], done: (error?: Error | null) => void, size: number): void {
+    if (size <= COPY_LIMIT) {
+      this.socket.write(Buffer.concat(parts), done)
+      return
+    }
+    this.socket.cork()
+    const last = parts.length - 1
+    for (let i = 0; i < last; i++) this.socket.write(parts[i])
+    this.socket.write(parts[last], done)
+    this.socket.uncork()
+  }
+
+  /** END_REQUEST is written, or never will be. */
+  #end(exchange: Exchange): void {
+    if (exchange.ended) return
+    exchange.ended = true
+    this.#running--
+    this.#context.running--
+    const request = exchange.ticket as Request
+    const close = this.#connection.end(request)
+    exchange.bodyDropped()
+    if (close) this.#close(request.stdinComplete)
+    else if (this.#draining || this.#doomed) this.#closeIfIdle()
+    else if (this.#paused) this.#updateFlow()
+  }
+
+  bodyFlow(): void {
+    this.#updateFlow()
+  }
+
+  stderr(exchange: Exchange, text: Uint8Array): void {
+    if (this.#gone || this.#context.options.stderr === 'refuse' || exchange.ended) return
+    exchange.stderrOpen = true
+    this.socket.cork()
+    for (const part of streamRecords(RecordType.Stderr, exchange.requestId, text))
+      this.socket.write(part)
+    this.socket.uncork()
+  }
+
+  failed(exchange: Exchange, error: Error | undefined): void {
+    if (exchange.ended || this.#gone) return
+    this.#context.counts.failed++
+    if (!exchange.headSent) {
+      const status = (error as { statusCode?: number } | undefined)?.statusCode ?? 500
+      const page = errorPage(status, '', 'The application gave no answer.')
+      const content = Buffer.from(page.head + page.body, 'utf8')
+      const parts = streamRecords(RecordType.Stdout, exchange.requestId, content)
+      parts.push(endRecords(exchange.requestId, 0, 0, exchange.stderrOpen))
+      this.socket.write(Buffer.concat(parts))
+      this.#end(exchange)
+      return
+    }
+    // The server in front must see that the response is cut: an END_REQUEST would make it look complete.
+    if (this.#running === 1) {
+      this.#end(exchange)
+      this.#close()
+    } else {
+      this.#doomed = true
+      this.#doomedSince = Date.now()
+      exchange.cut = true
+      this.#context.running--
+      this.#running--
+    }
+  }
+
+  // Reading, and when not.
+
+  #updateFlow(): void {
+    if (this.#gone || this.#closing) return
+    const wanted = this.#mustPause()
+    if (wanted === this.#paused) return
+    this.#paused = wanted
+    this.#peeked = 0
+    if (wanted) {
+      this.#pausedSince = Date.now()
+      this.socket.pause()
+    } else {
+      this.socket.resume()
+    }
+  }
+
+  /** Alone on its connection a request pauses it at once; with others on it, when it has filled its budget. */
+  #mustPause(): boolean {
+    if (this.#unreadReplies > this.#context.options.maxUnreadReplies) return true
+    const alone = this.#connection.active <= 1
+    for (const request of this.#connection.requests()) {
+      const exchange = request.context
+      if (exchange === undefined || !exchange.blocked || exchange.over) continue
+      if (alone || exchange.buffered >= this.#context.options.bodyBudget) return true
+    }
+    return false
+  }
+
+  /** The request whose unread body holds the connection. */
+  #stalled(): Exchange | undefined {
+    let worst: Exchange | undefined
+    for (const request of this.#connection.requests()) {
+      const exchange = request.context
+      if (exchange === undefined || !exchange.blocked || exchange.over) continue
+      if (worst === undefined || exchange.buffered > worst.buffered) worst = exchange
+    }
+    return worst
+  }
+
+  /** Reads on for a little while the reader is stalled: others' requests may wait behind the body. */
+  #peek(bytes: number): void {
+    this.#peeked += bytes
+    if (this.#connection.active > 1 || this.#connection.pending > 0) this.#endStalled()
+    else if (this.#peeked > PEEK) this.socket.pause()
+  }
+
+  #endStalled(): void {
+    const stalled = this.#stalled()
+    if (stalled === undefined) return
+    const { options } = this.#context
+    this.#context.warned(
+      'FCGI_STALLED_READER',
+      `a request was ended: its handler has not read its body for ${Math.round((Date.now() - this.#pausedSince) / 1000)} s (options stalledReaderTimeout ${options.stalledReaderTimeout} ms, idleReaderTimeout ${options.idleReaderTimeout} ms)`,
+    )
+    stalled.socket.destroy(
+      Object.assign(new Error('The body was not read in time.'), {
+        code: 'FCGI_STALLED_READER',
+        statusCode: 408,
+      }),
+    )
+    this.#updateFlow()
+  }
+
+  /** Once a second, by the server: what has waited too long? */
+  tick(now: number): void {
+    if (this.#gone) return
+    const { options } = this.#context
+    if (this.#closing) {
+      if (now - this.#closingSince > LINGER) this.destroy()
+      return
+    }
+    if (this.#unfinishedFor(now) > options.paramsTimeout) {
+      this.#context.warned(
+        'FCGI_PARAMS_TIMEOUT',
+        `a connection was closed: no complete request within ${options.paramsTimeout} ms (option paramsTimeout)`,
+      )
+      this.destroy()
+      return
+    }
+    if (!this.idle) this.#idleSince = now
+    if (this.#paused && this.#unreadReplies <= options.maxUnreadReplies) {
+      const stalledFor = now - this.#pausedSince
+      const others = this.#connection.active > 1
+      if (
+        stalledFor > options.idleReaderTimeout ||
+        (others && stalledFor > options.stalledReaderTimeout)
+      ) {
+        this.#endStalled()
+      } else if (!others && stalledFor > options.stalledReaderTimeout && this.#peeked === 0) {
+        const request = this.#stalled()?.ticket as Request | undefined
+        // Only a connection that is kept can carry others.
+        if (request?.keepConnection && options.multiplex) {
+          this.#peeked = 1
+          this.socket.resume()
+        }
+      }
+    }
+    this.#watchPeer(now)
+    if (this.#doomed && now - this.#doomedSince > options.drainTimeout) this.destroy()
+    if (this.#draining && this.idle && now - this.#idleSince > DRAIN_IDLE) this.#closeIfIdle()
+  }
+
+  /** Milliseconds that the oldest request in arrival has been arriving. */
+  #unfinishedFor(now: number): number {
+    let unfinished: object | undefined
+    if (this.#connection.pending > 0) {
+      for (const request of this.#connection.requests()) {
+        if (!request.paramsComplete) {
+          unfinished = request
+          break
+        }
+      }
+    } else if (this.#fresh || (this.idle && this.#connection.midRecord)) {
+      unfinished = this.#connection
+    }
+    if (unfinished !== this.#unfinished) {
+      this.#unfinished = unfinished
+      this.#unfinishedSince = now
+    }
+    return unfinished === undefined ? 0 : now - this.#unfinishedSince
+  }
+
+  #watchPeer(now: number): void {
+    const { stalledPeerTimeout } = this.#context.options
+    const written = (this.socket as { bytesWritten?: number }).bytesWritten ?? 0
+    const sent = written - this.socket.writableLength
+    if (sent !== this.#lastWritten || this.socket.writableLength === 0) {
+      this.#lastWritten = sent
+      this.#lastProgress = now
+    } else if (stalledPeerTimeout > 0 && now - this.#lastProgress > stalledPeerTimeout) {
+      this.#context.warned(
+        'FCGI_STALLED_PEER',
+        `a connection was closed: the web server took no byte for ${stalledPeerTimeout} ms (option stalledPeerTimeout)`,
+      )
+      this.destroy()
+    }
+  }
+
+  // Ends.
+
+  /** No new requests after those that run: closes behind the last END_REQUEST, or after a second without any. */
+  drain(now: number): void {
+    this.#draining = true
+    if (this.idle) this.#idleSince = now
+  }
+
+  /** Closes at once if nothing runs or arrives. */
+  closeIfIdle(): void {
+    if (this.idle && !this.#connection.midRecord) this.#close()
+  }
+
+  #closeIfIdle(): void {
+    const cutOnly = this.#doomed && this.#running === 0
+    if (cutOnly || (this.idle && !this.#connection.midRecord)) this.#close()
+  }
+
+  /**
+   * Everything is written. Where the peer may still send, half-closes and reads on for a moment: to close with unread
+   * bytes in hand is a reset, and takes the response with it.
+   *
+   * @param quiet the peer has nothing more to send
+   */
+  #close(quiet = false): void {
+    if (this.#closing) return
+    this.#closing = true
+    this.#closingSince = Date.now()
+    if (this.#paused) {
+      this.#paused = false
+      this.socket.resume()
+    }
+    const { socket } = this
+    if (quiet && !this.#connection.midRecord && 'destroySoon' in socket) {
+      ;(socket as Socket).destroySoon()
+    } else {
+      socket.end()
+    }
+  }
+
+  /** Cuts the connection: every request on it is aborted. */
+  destroy(): void {
+    this.socket.destroy()
+    this.#closed()
+  }
+
+  #closed(): void {
+    if (this.#gone) return
+    this.#gone = true
+    this.#closing = true
+    for (const request of [...this.#connection.requests()]) {
+      const exchange = request.context
+      if (exchange === undefined) continue
+      if (!exchange.over) this.#context.counts.aborted++
+      if (!exchange.cut) this.#context.running--
+      exchange.ended = true
+      exchange.abort()
+    }
+    this.#context.closed(this)
+  }
+}
+
+function flush(transport: Transport): void {
+  transport.flush()
+}
