@@ -1,0 +1,137 @@
+// Where `serve` writes what an administrator must know: descriptor 2, which under a web server is usually its error log,
+// or a file. Nothing that goes wrong here ends the process: a full disk or a closed pipe costs lines.
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { inspect } from 'node:util'
+
+/** A place for lines. */
+export interface Log {
+  /** Writes a message; line breaks in it make several lines, other control characters are escaped. */
+  write(message: string): void
+  /** Opens the file anew, for log rotation. Does nothing elsewhere. */
+  reopen(): void
+}
+
+/** What the option `log` takes: the path of a file, or a function that gets single lines without their end. */
+export type LogTarget = string | ((line: string) => void)
+
+const prefix = 'fastcgi: '
+
+/** Makes the log for the option `log`; without one it writes to descriptor 2. */
+export function createLog(target: LogTarget | undefined): Log {
+  if (typeof target === 'function') return new FunctionLog(target)
+  return target === undefined ? new StderrLog() : new FileLog(target)
+}
+
+/** An error as text: its stack with its causes, or whatever was thrown. */
+export function describeError(error: unknown): string {
+  return error instanceof Error
+    ? inspect(error)
+    : `a value that is no Error was thrown: ${inspect(error)}`
+}
+
+/**
+ * Cuts text into lines that can stand in a log: control characters become `\xNN`, so that what a client sent can
+ * neither forge a line nor drive a terminal. Empty lines go.
+ */
+export function logLines(text: string): string[] {
+  const lines: string[] = []
+  for (const line of text.split(/\r?\n/)) {
+    const safe = line.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]/g, escape).trimEnd()
+    if (safe !== '') lines.push(safe)
+  }
+  return lines
+}
+
+function escape(character: string): string {
+  const code = character.charCodeAt(0)
+  return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`
+}
+
+class FunctionLog implements Log {
+  readonly #take: (line: string) => void
+
+  constructor(take: (line: string) => void) {
+    this.#take = take
+  }
+
+  write(message: string): void {
+    for (const line of logLines(message)) this.#take(line)
+  }
+
+  reopen(): void {}
+}
+
+let stderrGuarded = false
+
+class StderrLog implements Log {
+  constructor() {
+    if (stderrGuarded) return
+    stderrGuarded = true
+    // The reader of the pipe may go away; without a listener the next line would end the process.
+    process.stderr.on('error', () => {})
+  }
+
+  write(message: string): void {
+    for (const line of logLines(message)) process.stderr.write(`${prefix}${line}\n`)
+  }
+
+  reopen(): void {}
+}
+
+class FileLog implements Log {
+  readonly #path: string
+  readonly #fallback = new StderrLog()
+  #fd: number | undefined
+  #lost = 0
+
+  constructor(path: string) {
+    this.#path = path
+    this.#open()
+  }
+
+  write(message: string): void {
+    const time = new Date().toISOString()
+    const text = logLines(message)
+      .map((line) => `${time} [${process.pid}] ${line}\n`)
+      .join('')
+    if (text === '') return
+    if (this.#fd === undefined) this.#open()
+    if (this.#fd === undefined) {
+      this.#fallback.write(message)
+      return
+    }
+    try {
+      // In one call and by appending: lines of several processes stay whole.
+      writeSync(
+        this.#fd,
+        this.#lost === 0
+          ? text
+          : `${text}${time} [${process.pid}] ${this.#lost} messages before this one were lost\n`,
+      )
+      this.#lost = 0
+    } catch (error) {
+      this.#lost += 1
+      if (this.#lost === 1) {
+        this.#fallback.write(`the log ${this.#path} cannot be written: ${(error as Error).message}`)
+      }
+    }
+  }
+
+  reopen(): void {
+    const old = this.#fd
+    this.#fd = undefined
+    this.#open()
+    if (old === undefined) return
+    // Without a new file the old one, though renamed, is better than none.
+    if (this.#fd === undefined) this.#fd = old
+    else closeSync(old)
+  }
+
+  #open(): void {
+    try {
+      this.#fd = openSync(this.#path, 'a', 0o640)
+    } catch (error) {
+      this.#fallback.write(`the log ${this.#path} cannot be opened: ${(error as Error).message}`)
+    }
+  }
+}

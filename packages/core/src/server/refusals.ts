@@ -1,0 +1,59 @@
+// Pages and log lines for a request the app could not answer: it failed to load, or a handler threw.
+import type { IncomingMessage } from 'node:http'
+import { isNullDevice } from './descriptor.ts'
+import type { Refusal } from './gate.ts'
+import { describeError, logLines } from './log.ts'
+
+/** HAProxy's log takes 1024 bytes a line; others cut as well. */
+const maxStderrLine = 1000
+
+/**
+ * The page when the app could not be loaded.
+ *
+ * @param showStack development: the page tells what the log tells
+ */
+export function failedLoad(error: unknown, showStack: boolean): Refusal {
+  return refusal(
+    503,
+    'The application could not be started. The reason is in the error log.',
+    error,
+    showStack,
+  )
+}
+
+/** The page when a handler threw; see {@link failedLoad}. */
+export function failedHandler(error: unknown, showStack: boolean): Refusal {
+  return refusal(
+    500,
+    'The application failed to answer. The reason is in the error log.',
+    error,
+    showStack,
+  )
+}
+
+function refusal(status: number, text: string, error: unknown, showStack: boolean): Refusal {
+  return {
+    status,
+    text: showStack ? `${text}\n\n${describeError(error)}` : text,
+    stderr: (request) => (takesStderr(request) ? stderrLines(describeError(error)) : []),
+  }
+}
+
+/**
+ * Whether the error must go through the connection: where descriptor 2 leads nowhere (lighttpd) it is the only way to an
+ * error log. Never to HAProxy, whose 2.6 crashes on it.
+ */
+function takesStderr(request: IncomingMessage): boolean {
+  return isNullDevice(2) && !/^haproxy/i.test(request.fastcgi.params.SERVER_SOFTWARE ?? '')
+}
+
+function stderrLines(text: string): string[] {
+  return logLines(text).flatMap((line) => {
+    const bytes = Buffer.from(line)
+    const parts: string[] = []
+    for (let start = 0; start < bytes.length; start += maxStderrLine) {
+      parts.push(bytes.toString('utf8', start, start + maxStderrLine))
+    }
+    return parts
+  })
+}

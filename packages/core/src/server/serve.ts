@@ -1,0 +1,250 @@
+// `serve(app)`: the one line that makes an app a FastCGI application, in whatever way the process was started.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { dirname, resolve } from 'node:path'
+import { isatty } from 'node:tty'
+import { isLoader, loadApp, requestTaker, type AppLoader, type RequestTaker } from './app.ts'
+import { serveCgi } from './cgi-process.ts'
+import { watchFiles } from './changed.ts'
+import { inspectDescriptor } from './descriptor.ts'
+import { openActivated, openDescriptor, openDoor, type Door } from './doors.ts'
+import { entryScript } from './entry.ts'
+import { settleNodeEnv } from './environment.ts'
+import { answer, AppGate } from './gate.ts'
+import { createLog, describeError, type Log } from './log.ts'
+import { cleanEnvironment, findMode, type Mode } from './modes.ts'
+import { resolveOptions } from './options.ts'
+import { failedHandler, failedLoad } from './refusals.ts'
+import {
+  defaultLoadTimeout,
+  type AdapterOptions,
+  type ServeApp,
+  type ServeOptions,
+} from './serve-options.ts'
+import { createServer, type Server } from './server.ts'
+import { processShutdown, type Shutdown } from './shutdown.ts'
+import { endWithUsage, ServeError } from './usage.ts'
+
+/** How often is looked whether the socket's file is still there, in milliseconds. */
+const doorInterval = 5000
+
+/**
+ * Serves an app over FastCGI. Finds out how the process was started (CGI, a socket of its own, systemd, a web server,
+ * a terminal), listens, loads the app while requests wait, handles signals, and ends the process when it is told to.
+ *
+ * An app that does not load answers 503 to every request, and the log has the reason. SIGTERM, SIGINT, SIGUSR1 and
+ * SIGHUP end the process with status 0 once running requests are finished; SIGUSR2 opens the log anew. A process that
+ * was started without a way to get requests prints its usage and ends with status 64.
+ *
+ * @param app a `(req, res)` listener, an `http.Server`, or a function without parameters that loads one of them or a
+ *   module with it as default export
+ * @returns the server, once it listens; under CGI once the request is under way
+ * @throws TypeError or RangeError for an option or app that cannot be; an Error with the system's `code` when it cannot
+ *   listen
+ */
+export function serve(app: ServeApp, options?: ServeOptions): Promise<Server>
+export function serve<T>(app: T | AppLoader<T>, options: AdapterOptions<T>): Promise<Server>
+export function serve(
+  app: unknown,
+  options: ServeOptions | AdapterOptions<never> = {},
+): Promise<Server> {
+  return new Serving(app, options).start()
+}
+
+class Serving {
+  readonly #app: unknown
+  readonly #options: ServeOptions & Partial<AdapterOptions<never>>
+  readonly #shutdown: Shutdown | undefined
+  readonly #log: Log
+  readonly #script: string | undefined
+  #development = false
+
+  constructor(app: unknown, options: ServeOptions & Partial<AdapterOptions<never>>) {
+    const managed = options.signals !== false
+    const shutdown = managed ? processShutdown() : undefined
+    shutdown?.listen()
+    const log = createLog(options.log)
+    if (shutdown) shutdown.log = (message) => log.write(message)
+    this.#app = app
+    this.#options = options
+    this.#shutdown = shutdown
+    this.#log = log
+    this.#script = options.script ?? entryScript()
+  }
+
+  async start(): Promise<Server> {
+    const options = this.#options
+    if (!isLoader(this.#app) && !isThenable(this.#app) && !options.adapt) requestTaker(this.#app)
+    const mode = this.#findMode()
+    if (mode.type === 'usage')
+      return endWithUsage(mode.reason, this.#script, this.#log, this.#shutdown !== undefined)
+    cleanEnvironment(process.env)
+    this.#development = mode.type === 'gateway'
+    this.#guardProcess(mode)
+    if (!this.#development && options.env !== false) {
+      const message = settleNodeEnv(process.env, !isLoader(this.#app))
+      // A CGI process lives for one request: a line in each would bury the log.
+      if (message !== undefined && mode.type !== 'cgi') this.#log.write(message)
+    }
+    const server = createServer({
+      ...options,
+      script: this.#script,
+      handlerError: (error, request, response) => this.#handlerError(error, request, response),
+      warn: (code, message) => this.#log.write(`${message} [${code}]`),
+    })
+    const gate = new AppGate(server, {
+      loadTimeout: options.loadTimeout ?? defaultLoadTimeout,
+      handlerError: (error, request, response) => this.#handlerError(error, request, response),
+    })
+    await this.#open(server, mode)
+    void this.#load(gate)
+    return server
+  }
+
+  #findMode(): Mode {
+    const { listen, gateway } = this.#options
+    try {
+      return findMode({
+        env: process.env,
+        arguments: this.#options.arguments ?? process.argv.slice(2),
+        pid: process.pid,
+        listen,
+        gateway,
+        descriptor0: () => inspectDescriptor(0),
+        interactive: isatty(0) && isatty(1),
+      })
+    } catch (error) {
+      return { type: 'usage', reason: (error as Error).message }
+    }
+  }
+
+  #guardProcess(mode: Mode): void {
+    const shutdown = this.#shutdown
+    if (!shutdown) return
+    // In a terminal SIGUSR2 keeps its meaning: nodemon restarts by it.
+    if (mode.type !== 'gateway') shutdown.listen(() => this.#log.reopen())
+    // Whoever reads our output may go away; that is no reason to end.
+    if (mode.type !== 'cgi') process.stdout.on('error', () => {})
+    if (this.#options.log !== undefined) {
+      process.on('uncaughtExceptionMonitor', (error) => {
+        this.#log.write(`an exception nobody caught ends the process: ${describeError(error)}`)
+      })
+    }
+  }
+
+  async #open(server: Server, mode: Mode): Promise<void> {
+    if (mode.type === 'cgi') {
+      this.#addToShutdown(server, undefined)
+      const finished = serveCgi(server)
+      void finished.then((status) => this.#end(status))
+      return
+    }
+    if (mode.type === 'gateway') {
+      await this.#openGateway(server, mode.port)
+      return
+    }
+    let door: Door
+    try {
+      door = await this.#openDoor(server, mode)
+    } catch (error) {
+      if (this.#options.log !== undefined) this.#log.write((error as Error).message)
+      throw error
+    }
+    this.#log.write(`listening on ${door.name}`)
+    server.once('close', () => door.close())
+    this.#addToShutdown(server, door)
+    this.#watchDoor(server, door)
+    this.#watchFiles(server, mode)
+  }
+
+  #openDoor(server: Server, mode: Mode): Promise<Door> {
+    const { allow, mode: permissions, owner, group } = this.#options
+    switch (mode.type) {
+      case 'listen':
+        return openDoor(server, mode.address, {
+          mode: permissions,
+          owner,
+          group,
+          log: (message) => this.#log.write(message),
+          guarded: allow !== undefined || Boolean(process.env.FCGI_WEB_SERVER_ADDRS?.trim()),
+        })
+      case 'systemd':
+        return openActivated(server, mode.sockets)
+      case 'spawned':
+        return openDescriptor(server, 0, mode.path)
+      default:
+        throw new ServeError(`mode ${mode.type} has no socket`)
+    }
+  }
+
+  async #openGateway(server: Server, port: number): Promise<void> {
+    const { startGateway } = await import('../gateway/gateway.ts')
+    const gateway = await startGateway({ server, port })
+    this.#addToShutdown(server, { close: () => void gateway.close() })
+  }
+
+  #addToShutdown(server: Server, door: { close(): void } | undefined): void {
+    this.#shutdown?.add({
+      timeout: resolveOptions(this.#options).drainTimeout,
+      release: () => door?.close(),
+      drain: (timeout) => server.drain(timeout),
+      stop: this.#options.onStop,
+    })
+  }
+
+  #end(status: number): void {
+    if (this.#shutdown) void this.#shutdown.begin(undefined, status)
+    else process.exitCode = status
+  }
+
+  #watchDoor(server: Server, door: Door): void {
+    const timer = setInterval(() => {
+      if (door.intact()) return
+      clearInterval(timer)
+      this.#log.write(`warning: ${door.name} has been deleted or replaced: nobody new can connect`)
+    }, doorInterval).unref()
+    server.once('close', () => clearInterval(timer))
+  }
+
+  #watchFiles(server: Server, mode: Mode): void {
+    const script = this.#script
+    // h2o starts its processes once and never again.
+    const restarted = mode.type === 'spawned' && process.env.H2O_ROOT === undefined
+    const file = this.#options.restartFile ?? (restarted ? 'tmp/restart.txt' : false)
+    if (file === false || !this.#shutdown) return
+    const paths = [resolve(dirname(script ?? '.'), file), ...(script === undefined ? [] : [script])]
+    const watch = watchFiles(paths, (path) => {
+      void this.#shutdown?.begin(`${path} has changed: finishing what runs, then ending`, 0)
+    })
+    server.once('close', () => watch.close())
+  }
+
+  async #load(gate: AppGate): Promise<void> {
+    try {
+      const app = await loadApp(this.#app)
+      const adapt = this.#options.adapt
+      gate.open(requestTaker(adapt ? await adapt(app as never) : app))
+    } catch (error) {
+      this.#log.write(
+        `the app could not be loaded, every request is answered 503: ${describeError(error)}`,
+      )
+      gate.refuse(failedLoad(error, this.#development))
+    }
+  }
+
+  /** What a handler threw costs its request and no other. */
+  #handlerError(error: unknown, request: IncomingMessage, response: ServerResponse): void {
+    this.#log.write(`${request.method} ${request.url}: ${describeError(error)}`)
+    answer(request, response, failedHandler(error, this.#development))
+    if (this.#options.exitOnError !== true) return
+    if (this.#shutdown)
+      void this.#shutdown.begin(
+        'a handler has thrown (option exitOnError): finishing what runs, then ending',
+        1,
+      )
+    else process.exitCode = 1
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+}

@@ -1,0 +1,36 @@
+// What a process says that was started wrongly, or was asked for help.
+import type { Log } from './log.ts'
+import { usageText } from './modes.ts'
+
+/** The status of a process that was started wrongly: EX_USAGE of sysexits.h. */
+const usageStatus = 64
+
+/** `serve` cannot go on, and with the option `signals: false` it does not end the process. */
+export class ServeError extends Error {
+  override name = 'ServeError'
+  /** Stable: no way to get requests was found, or `--help` was asked for. */
+  readonly code = 'FCGI_USAGE'
+}
+
+/**
+ * Prints usage and ends the process: on descriptor 1 with status 0 for `--help`, on descriptor 2 with status 64 else.
+ *
+ * @param reason why there is nothing to serve; undefined for `--help`
+ * @param mayExit false: throws instead
+ * @throws ServeError when the process must not be ended
+ */
+export function endWithUsage(
+  reason: string | undefined,
+  script: string | undefined,
+  log: Log,
+  mayExit: boolean,
+): never {
+  if (!mayExit) throw new ServeError(reason ?? '--help was asked for')
+  if (reason === undefined) {
+    process.stdout.write(usageText(script))
+    process.exit(0)
+  }
+  log.write(reason)
+  process.stderr.write(`\n${usageText(script)}`)
+  process.exit(usageStatus)
+}
