@@ -22,7 +22,7 @@ export interface Site {
 /** The same buffers and the same kept connections for both kinds of upstream. */
 function serverBlock({ implementation, port, socket }: Site): string {
   const upstream = `bench_${port}`
-  const kept = implementation.keepConnection || implementation.id.startsWith('node-fastcgi')
+  const kept = implementation.keepConnection
   const pass =
     implementation.protocol === 'http'
       ? `proxy_pass http://${upstream};

@@ -21,7 +21,8 @@ export interface RoundContext {
   readonly log: (line: string) => void
 }
 
-const nothing: Figures = {
+/** What a round that was not run gives. */
+export const NO_FIGURES: Figures = {
   cpuMicros: Number.NaN,
   requestsPerSecond: Number.NaN,
   p50Millis: Number.NaN,
@@ -106,7 +107,7 @@ export async function loadRound(
   const result = await load(context, benchCase, mode, site, context.seconds)
   const cpu = cpuMicroseconds(app.pid) - before
   return {
-    ...nothing,
+    ...NO_FIGURES,
     cpuMicros: cpu / result.requests / benchCase.unitsPerRequest,
     requestsPerSecond: result.requests / result.seconds,
     p50Millis: result.p50,
@@ -115,22 +116,26 @@ export async function loadRound(
   }
 }
 
-/** Memory of a thousand connections that have had one request each and now wait. */
+/**
+ * Resident memory of a thousand connections that have had one request each and now wait, in a process of its own each
+ * time: memory that a process once had it seldom gives back.
+ */
 export async function idleRound(
   context: RoundContext,
   benchCase: BenchCase,
   site: Site,
-  app: AppProcess,
 ): Promise<Figures> {
-  // The first connections of a fresh process pay for code and tables, so a few are opened and closed before.
-  await context.client.run({ ...jobFor(benchCase, 'direct', site, 0), connections: 200 })
+  const command = site.implementation.command(context.folder, site.socket)
+  const execArgv = [...context.start.execArgv, '--expose-gc']
+  await using app = await AppProcess.start(command, site.socket, { ...context.start, execArgv })
+  // The first connections pay for code and tables, so a few are opened and closed before.
+  await context.client.run({ ...jobFor(benchCase, 'direct', site, 0), connections: 100 })
   await context.client.run({ ...jobFor(benchCase, 'direct', site, 0.2), connections: 1 })
   const before = await app.memory()
   await context.client.run(jobFor(benchCase, 'direct', site, 0))
   const after = await app.memory()
   await context.client.run({ ...jobFor(benchCase, 'direct', site, 0.1), connections: 1 })
-  const bytes = after.heapUsed + after.external - before.heapUsed - before.external
-  return { ...nothing, special: bytes / benchCase.connections, peakBytes: after.rss }
+  return { ...NO_FIGURES, special: (after.rss - before.rss) / benchCase.connections, peakBytes: after.rss }
 }
 
 /** From the spawn to the first whole answer, asked for until it comes. */
@@ -141,7 +146,7 @@ export async function startRound(context: RoundContext, benchCase: BenchCase, si
   for (;;) {
     try {
       await context.client.run(job)
-      return { ...nothing, special: performance.now() - app.startedAt, peakBytes: peakBytes(app.pid) }
+      return { ...NO_FIGURES, special: performance.now() - app.startedAt, peakBytes: peakBytes(app.pid) }
     } catch (error) {
       if (performance.now() - app.startedAt > 20_000) throw error
       await delay(1)

@@ -6,13 +6,32 @@ import { AppProcess } from './app-process.ts'
 import type { BenchCase, Mode } from './cases.ts'
 import type { Site } from './nginx.ts'
 import { FIGURES, type Figures, type Measurement } from './results.ts'
-import { check, idleRound, loadRound, startRound, type RoundContext } from './round.ts'
+import { check, idleRound, loadRound, NO_FIGURES, startRound, type RoundContext } from './round.ts'
 import { pairedRatio, spread } from './statistics.ts'
 
 interface Contestant {
   readonly site: Site
   readonly app: AppProcess | undefined
   readonly rounds: Figures[]
+  /** Why it takes no further part: it answered with errors. */
+  failure: string | undefined
+}
+
+/** A round whose figures are kept, or NaN from the moment that an implementation answers with errors. */
+async function tryRound(
+  context: RoundContext,
+  benchCase: BenchCase,
+  mode: Mode,
+  contestant: Contestant,
+): Promise<Figures> {
+  if (contestant.failure !== undefined) return NO_FIGURES
+  try {
+    return await oneRound(context, benchCase, mode, contestant)
+  } catch (error) {
+    contestant.failure = (error as Error).message
+    context.log(`${benchCase.id}: ${contestant.site.implementation.id}: ${contestant.failure}`)
+    return NO_FIGURES
+  }
 }
 
 async function oneRound(
@@ -21,17 +40,16 @@ async function oneRound(
   mode: Mode,
   { site, app }: Contestant,
 ): Promise<Figures> {
+  if (benchCase.kind === 'idle') return idleRound(context, benchCase, site)
   if (app === undefined) return startRound(context, benchCase, site)
-  if (benchCase.kind === 'idle') return idleRound(context, benchCase, site, app)
   return loadRound(context, benchCase, mode, site, app)
 }
 
 async function open(context: RoundContext, benchCase: BenchCase, site: Site): Promise<Contestant> {
   const command = site.implementation.command(context.folder, site.socket)
-  if (benchCase.kind === 'start') return { site, app: undefined, rounds: [] }
-  const execArgv = benchCase.kind === 'idle' ? ['--expose-gc'] : []
-  const options = { ...context.start, execArgv: [...context.start.execArgv, ...execArgv] }
-  return { site, app: await AppProcess.start(command, site.socket, options), rounds: [] }
+  if (benchCase.kind !== 'load') return { site, app: undefined, rounds: [], failure: undefined }
+  const app = await AppProcess.start(command, site.socket, context.start)
+  return { site, app, rounds: [], failure: undefined }
 }
 
 /** Runs one case in all its modes and gives one measurement per implementation and mode. */
@@ -62,7 +80,10 @@ export async function runCase(
     for (const mode of modes) {
       await runRounds(context, benchCase, mode, contestants, rounds)
       found.push(...summarise(benchCase, mode, contestants))
-      for (const { rounds: done } of contestants) done.length = 0
+      for (const contestant of contestants) {
+        contestant.rounds.length = 0
+        contestant.failure = undefined
+      }
     }
   } finally {
     for (const { app } of contestants) await app?.[Symbol.asyncDispose]()
@@ -78,13 +99,13 @@ async function runRounds(
   rounds: number,
 ): Promise<void> {
   if (benchCase.kind === 'load') {
-    for (const contestant of contestants) await oneRound(context, benchCase, mode, contestant)
+    for (const contestant of contestants) await tryRound(context, benchCase, mode, contestant)
   }
   for (let round = 0; round < rounds; round++) {
     // There and back again: nobody always runs right after the same neighbour.
     const order = round % 2 === 0 ? contestants : contestants.toReversed()
     for (const contestant of order) {
-      contestant.rounds.push(await oneRound(context, benchCase, mode, contestant))
+      contestant.rounds.push(await tryRound(context, benchCase, mode, contestant))
     }
   }
 }
@@ -95,7 +116,7 @@ function summarise(
   contestants: readonly Contestant[],
 ): Measurement[] {
   const series = (rounds: readonly Figures[], name: keyof Figures): number[] =>
-    rounds.map((figures) => figures[name]).filter(Number.isFinite)
+    rounds.map((figures) => figures[name])
   return contestants.map(({ site, rounds }) => {
     const baseline = contestants.find((other) => other.site.implementation.id === site.implementation.baseline)
     const all = <T>(make: (name: keyof Figures) => T): { [name in keyof Figures]: T } =>
@@ -119,5 +140,6 @@ export function takesPart(benchCase: BenchCase, { implementation }: Site): boole
   if (benchCase.inFlight > 1 && implementation.protocol === 'fcgi' && !implementation.multiplexes) return false
   if (benchCase.frameworks !== undefined && !benchCase.frameworks.includes(implementation.framework)) return false
   if (benchCase.kind !== 'load' && !implementation.onNode) return false
+  if (benchCase.kind === 'idle' && !implementation.keepConnection) return false
   return implementation.cases === undefined || implementation.cases.includes(benchCase.id)
 }

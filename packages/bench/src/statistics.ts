@@ -16,9 +16,9 @@ function quantile(sorted: readonly number[], share: number): number {
   return below + (above - below) * (at - Math.floor(at))
 }
 
-/** @returns the spread of a series; NaN everywhere when it is empty */
+/** @returns the spread of a series; values that are not finite are left out; NaN everywhere when none is left */
 export function spread(values: readonly number[]): Spread {
-  const sorted = values.toSorted((a, b) => a - b)
+  const sorted = values.filter(Number.isFinite).toSorted((a, b) => a - b)
   return {
     median: quantile(sorted, 0.5),
     low: quantile(sorted, 0.25),
@@ -30,7 +30,5 @@ export function spread(values: readonly number[]): Spread {
 
 /** Ratios of two series round by round: what disturbs the machine for a while disturbs both. */
 export function pairedRatio(ours: readonly number[], theirs: readonly number[]): Spread {
-  return spread(
-    ours.map((value, round) => value / (theirs[round] ?? Number.NaN)).filter(Number.isFinite),
-  )
+  return spread(ours.map((value, round) => value / (theirs[round] ?? Number.NaN)))
 }

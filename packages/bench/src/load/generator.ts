@@ -42,6 +42,9 @@ const samples = new Float64Array(MAX_SAMPLES)
 /** All sockets read into this one: a read is handled before the next begins. */
 const readBuffer = Buffer.allocUnsafe(256 * 1024)
 let kept: Socket[] = []
+/** Connections that have not had an answer yet. */
+let opening = 0
+const MAX_OPENING = 128
 
 /** State shared by the connections of one job. */
 class Run {
@@ -55,10 +58,12 @@ class Run {
   readonly deadline: number
   readonly sockets = new Set<Socket>()
   outstanding = 0
+  toOpen: number
   readonly #done: (error?: Error) => void
 
   constructor(job: Job, done: (error?: Error) => void) {
     this.job = job
+    this.toOpen = job.connections
     this.#done = done
     this.deadline = performance.now() + job.seconds * 1000
     this.requests = Array.from({ length: job.inFlight }, (_, slot) =>
@@ -91,6 +96,7 @@ function openConnection(run: Run): void {
   const counter: ResponseCounter = job.protocol === 'fcgi' ? new FastcgiCounter() : new HttpCounter()
   const sentAt = new Float64Array(job.inFlight + 1)
   let waiting = 0
+  let answered = false
 
   const send = (id: number): void => {
     waiting++
@@ -104,6 +110,11 @@ function openConnection(run: Run): void {
     run.completed++
     run.outstanding--
     waiting--
+    if (!answered) {
+      answered = true
+      opening--
+      openMore(run)
+    }
     if (job.seconds === 0 || run.over) run.finishIfIdle()
     else if (job.keepConnection) send(id)
   }
@@ -123,6 +134,7 @@ function openConnection(run: Run): void {
       ? connect({ port: job.target, host: '127.0.0.1', noDelay: true, onread })
       : connect({ path: job.target, onread })
   run.sockets.add(socket)
+  opening++
   socket.on('connect', () => {
     for (let id = 1; id <= job.inFlight; id++) send(id)
   })
@@ -136,6 +148,17 @@ function openConnection(run: Run): void {
       openConnection(run)
     } else run.finishIfIdle()
   })
+}
+
+/**
+ * A listening socket's backlog is 511 by Node's default, and a full one refuses at once: so a new connection is opened
+ * when an earlier one has had its first answer, not when the system says that it is connected.
+ */
+function openMore(run: Run): void {
+  while (run.toOpen > 0 && opening < MAX_OPENING) {
+    run.toOpen--
+    openConnection(run)
+  }
 }
 
 function sendBody(socket: Socket, run: Run, total: number): void {
@@ -165,7 +188,8 @@ async function runJob(job: Job): Promise<JobResult> {
   const started = performance.now()
   const run = await new Promise<Run>((resolve, reject) => {
     const current = new Run(job, (error) => (error ? reject(error) : resolve(current)))
-    for (let i = 0; i < job.connections; i++) openConnection(current)
+    opening = 0
+    openMore(current)
   })
   const seconds = (performance.now() - started) / 1000
   for (const socket of run.sockets) {
