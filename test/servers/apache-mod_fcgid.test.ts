@@ -216,7 +216,7 @@ describe('.htaccess alone (htaccess/.htaccess)', () => {
       ['', '//x/a%3Fb%2541'],
       ['/blog', '/x?y=1'],
       ['/blog', '//x/a%3Fb%2541'],
-    ]) {
+    ] as const) {
       const echo = await http({ port: server().port, target: `${mount}/api/echo${rest}` })
       expect.soft(echo.status, mount + rest).toBe(200)
       expect.soft(echo.json(), mount + rest).toMatchObject({

@@ -70,7 +70,7 @@ function pages(site: () => Site, ask: Ask): void {
       expect.soft(page.headers['content-type'], path).toBe('text/html; charset=utf-8')
       const links = [...page.text.matchAll(/(?:href|src|action|data-from)="([^"]*)"/g)]
       const stray = links
-        .map(([, to]) => String(to))
+        .map(([, to]) => to ?? '')
         .filter((to) => !to.startsWith(`${site().mount}/`))
       expect.soft(stray, path).toEqual([])
       expect.soft(page.text.replace('Express over FastCGI', ''), path).not.toMatch(/fcgi/i)
@@ -144,7 +144,7 @@ function pages(site: () => Site, ask: Ask): void {
     expect(get.headers['etag']).toBeDefined()
     const page = await ask('/upload')
     const again = await ask('/upload', {
-      headers: { 'If-None-Match': String(page.headers['etag']) },
+      headers: { 'If-None-Match': page.headers['etag'] ?? '' },
     })
     expect(again.status).toBe(304)
     expect(again.body).toHaveLength(0)
@@ -197,8 +197,8 @@ function targets(site: () => Site, ask: Ask): void {
 
   it('gets %2F in a path as it was sent, or the server refuses it', async () => {
     const echo = await ask('/api/echo/a%2Fb')
-    if (site().encodedSlashes) expect(echo.json()).toMatchObject({ url: '/echo/a%2Fb' })
-    else expect(echo.status).toBe(404)
+    const seen = echo.status === 200 ? (echo.json() as { url: string }).url : echo.status
+    expect(seen).toBe(site().encodedSlashes ? '/echo/a%2Fb' : 404)
   })
 
   it('gets methods and headers', async () => {

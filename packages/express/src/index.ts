@@ -4,18 +4,17 @@
  */
 import { Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 
-import { serve as serveListener, type ServeOptions, type Server } from '@fastcgi/core'
+import {
+  serve as serveListener,
+  type AppLoader,
+  type ServeOptions,
+  type Server,
+} from '@fastcgi/core'
 
-export type { FastcgiRequest, ServeOptions, Server } from '@fastcgi/core'
+export type { AppLoader, FastcgiRequest, ServeOptions, Server } from '@fastcgi/core'
 
-/** An Express app, a Router's owner or any listener: what Node calls with a request and a response. */
+/** An Express app: what Node calls with a request and a response. Any such listener will do. */
 export type ExpressApp = (req: IncomingMessage, res: ServerResponse) => unknown
-
-/** What a loader may give: the app, an `http.Server` made for it, or a module that exports it as default. */
-export type ExpressModule = ExpressApp | HttpServer | { readonly default: unknown }
-
-/** A function without parameters that loads the app: `() => import('./app.js')`. */
-export type ExpressLoader = () => ExpressModule | Promise<ExpressModule>
 
 /**
  * Serves an Express app over FastCGI: spawned by a web server, on a socket, under systemd, as plain
@@ -32,45 +31,24 @@ export type ExpressLoader = () => ExpressModule | Promise<ExpressModule>
  * @returns the server, once it listens
  */
 export function serve(
-  app: ExpressApp | HttpServer | ExpressLoader,
+  app: ExpressApp | HttpServer | AppLoader<ExpressApp | HttpServer>,
   options?: ServeOptions,
 ): Promise<Server> {
-  if (isLoader(app)) {
-    return serveListener(async () => withBaseUrl(exported(await app())), options)
-  }
-  return serveListener(withBaseUrl(app), options)
-}
-
-/** Express apps take three parameters and listeners two; a function without any is a loader. */
-function isLoader(app: ExpressApp | HttpServer | ExpressLoader): app is ExpressLoader {
-  return typeof app === 'function' && app.length === 0
-}
-
-/** The default export of a module; of a CommonJS module compiled from ES modules, the inner one. */
-function exported(loaded: ExpressModule): unknown {
-  let value: unknown = loaded
-  for (let depth = 0; depth < 2 && isModule(value); depth += 1) value = value.default
-  return value
-}
-
-function isModule(value: unknown): value is { default: unknown } {
-  return typeof value === 'object' && value !== null && 'default' in value
+  return serveListener(app, { ...options, adapt: withBaseUrl })
 }
 
 /**
  * Express builds `req.baseUrl` of a router upon the one it finds (`parentUrl` in router/index.js, 4 and
  * 5 alike), and leaves an `originalUrl` that is there. So the mount goes in before the app is called.
  */
-function withBaseUrl(app: unknown): ExpressApp | HttpServer {
+function withBaseUrl(app: ExpressApp | HttpServer): ExpressApp | HttpServer {
   if (app instanceof HttpServer) return app.prependListener('request', setBaseUrl)
   if (typeof app !== 'function') {
-    throw new TypeError(
-      'No Express app: expected a function, an http.Server or a module that exports one as default.',
-    )
+    throw new TypeError('No Express app: export the app itself, as default.')
   }
   return (req, res) => {
     setBaseUrl(req)
-    return (app as ExpressApp)(req, res)
+    return app(req, res)
   }
 }
 

@@ -1,0 +1,200 @@
+import fs from 'node:fs'
+import http from 'node:http'
+import { createRequire } from 'node:module'
+import os from 'node:os'
+import path from 'node:path'
+
+import { request, type ClientResponse, type RequestInit } from '@fastcgi/core/client'
+import express5 from 'express'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+
+import { serve, type Server } from './index.ts'
+
+// The types of Express 5 stand in for those of 4.
+const express4 = createRequire(import.meta.url)('express4') as typeof express5
+const frameworks = [
+  ['Express 5', express5],
+  ['Express 4', express4],
+] as const
+
+describe.each(frameworks)('serve with %s', (_name, express) => {
+  let folder: string
+  let socketPath: string
+  let server: Server | undefined
+
+  beforeEach(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fastcgi-express-'))
+    socketPath = path.join(folder, 'app.sock')
+  })
+  afterEach(async () => {
+    await server?.drain(1000)
+    server = undefined
+    fs.rmSync(folder, { recursive: true, force: true })
+  })
+
+  async function start(app: Parameters<typeof serve>[0]): Promise<void> {
+    server = await serve(app, { listen: socketPath, signals: false, env: false, log: () => {} })
+  }
+
+  function ask(target: string, init: RequestInit = {}): Promise<ClientResponse> {
+    return request({ socketPath, path: target, ...init })
+  }
+
+  /** What `/echo` below a mount of the app's own tells. */
+  function echoing(): ReturnType<typeof express5> {
+    const router = express.Router()
+    router.get('/echo', (req, res) => {
+      const { baseUrl, originalUrl, url, ip, protocol, secure, hostname } = req
+      res.json({ baseUrl, originalUrl, url, path: req.path, ip, protocol, secure, hostname })
+    })
+    const app = express()
+    app.get('/where', (req, res) => {
+      res.json({ baseUrl: req.baseUrl, originalUrl: req.originalUrl, url: req.url })
+    })
+    app.get('/away', (req, res) => res.redirect(`${req.baseUrl}/where`))
+    app.get('/fastcgi', (req, res) => {
+      res.json({
+        mount: req.fastcgi.mount,
+        name: req.fastcgi.params['SERVER_NAME'],
+        role: req.fastcgi.role,
+      })
+    })
+    app.use('/inner', router)
+    return app
+  }
+
+  it('has baseUrl, originalUrl and url right at the root', async () => {
+    await start(echoing())
+    const where = await ask('/where?a=1')
+    expect(await where.json()).toEqual({
+      baseUrl: '',
+      originalUrl: '/where?a=1',
+      url: '/where?a=1',
+    })
+    const echo = await ask('/inner/echo')
+    expect(await echo.json()).toMatchObject({
+      baseUrl: '/inner',
+      originalUrl: '/inner/echo',
+      url: '/echo',
+    })
+  })
+
+  it('has baseUrl, originalUrl and url right below a mount', async () => {
+    await start(echoing())
+    const params = { CONTEXT_PREFIX: '/app', SERVER_SOFTWARE: 'Apache' }
+    const where = await ask('/app/where?a=1', { mount: '/app', params })
+    expect(await where.json()).toEqual({
+      baseUrl: '/app',
+      originalUrl: '/app/where?a=1',
+      url: '/where?a=1',
+    })
+    const echo = await ask('/app/inner/echo', { mount: '/app', params })
+    expect(await echo.json()).toMatchObject({
+      baseUrl: '/app/inner',
+      originalUrl: '/app/inner/echo',
+      url: '/echo',
+      path: '/echo',
+    })
+    const away = await ask('/app/away', { mount: '/app', params })
+    expect(away.headers['location']).toBe('/app/where')
+    await away.text()
+  })
+
+  it('lets express.static redirect a folder below the mount', async () => {
+    fs.mkdirSync(path.join(folder, 'public/sub'), { recursive: true })
+    const app = express()
+    app.use('/static', express.static(path.join(folder, 'public')))
+    await start(app)
+    const params = { CONTEXT_PREFIX: '/app', SERVER_SOFTWARE: 'Apache' }
+    const response = await ask('/app/static/sub', { mount: '/app', params })
+    expect(response.status).toBe(301)
+    expect(response.headers['location']).toBe('/app/static/sub/')
+    await response.text()
+  })
+
+  it('gives 404 for what no route takes, by Express itself', async () => {
+    await start(echoing())
+    const response = await ask('/nothing')
+    expect(response.status).toBe(404)
+    expect(await response.text()).toContain('Cannot GET /nothing')
+  })
+
+  it.each([
+    ['off', false, '10.0.0.7'],
+    ['1', 1, '10.0.0.7'],
+    // The first of the list is the client's own word, as behind any proxy.
+    ['true', true, '6.6.6.6'],
+  ])('is not deceived by forged headers with trust proxy %s', async (_setting, trust, ip) => {
+    const app = echoing()
+    app.set('trust proxy', trust)
+    await start(app)
+    const response = await ask('/inner/echo', {
+      headers: {
+        host: 'www.example.com:8080',
+        'x-forwarded-for': '6.6.6.6',
+        'x-forwarded-proto': 'https',
+        'x-forwarded-host': 'evil.example',
+      },
+      params: { REMOTE_ADDR: '10.0.0.7' },
+    })
+    expect(await response.json()).toMatchObject({
+      ip,
+      protocol: 'http',
+      secure: false,
+      hostname: 'www.example.com',
+    })
+  })
+
+  it('knows HTTPS', async () => {
+    await start(echoing())
+    const response = await ask('/inner/echo', { params: { HTTPS: 'on' } })
+    expect(await response.json()).toMatchObject({ protocol: 'https', secure: true })
+  })
+
+  it('has req.fastcgi, which survives the change of prototype', async () => {
+    await start(echoing())
+    const response = await ask('/fastcgi', { params: { SERVER_NAME: 'www.example.com' } })
+    expect(await response.json()).toEqual({ mount: '', name: 'www.example.com', role: 'responder' })
+  })
+
+  it('loads the app by a function, and takes a default export', async () => {
+    await start(async () => ({ default: echoing() }))
+    expect((await (await ask('/where')).json()) as object).toMatchObject({ url: '/where' })
+  })
+
+  it('takes an http.Server', async () => {
+    await start(http.createServer(echoing()))
+    const params = { CONTEXT_PREFIX: '/app', SERVER_SOFTWARE: 'Apache' }
+    const where = await ask('/app/where', { mount: '/app', params })
+    expect(await where.json()).toMatchObject({ baseUrl: '/app', url: '/where' })
+  })
+
+  it('answers 503 when what was loaded is no app, and logs why', async () => {
+    const lines: string[] = []
+    server = await serve(async () => ({ default: {} as never }), {
+      listen: socketPath,
+      signals: false,
+      env: false,
+      log: (line: string) => void lines.push(line),
+    })
+    const response = await ask('/')
+    expect(response.status).toBe(503)
+    await response.text()
+    expect(lines.join('\n')).toContain('No Express app')
+  })
+
+  it('answers 500 for a route that throws', async () => {
+    const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const app = express()
+    app.set('env', 'production')
+    app.get('/', () => {
+      throw new Error('a detail')
+    })
+    await start(app)
+    const response = await ask('/')
+    expect(response.status).toBe(500)
+    expect(await response.text()).not.toContain('a detail')
+    expect(String(logged.mock.calls)).toContain('a detail')
+    logged.mockRestore()
+  })
+})
