@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
  * Three projects, from cheap to dear:
  * - unit: everything that needs no web server; must stay green on every supported Node;
  * - servers: starts real web servers with the files in examples/, one file after another;
- * - package: packs the packages and installs the tarballs elsewhere.
+ * - package: packs the packages and installs the tarballs elsewhere; the linter's import rules.
  *
  * Bounds are wide on purpose: two busy cores must not turn a right answer into a failure.
  */
@@ -40,7 +40,13 @@ export default defineConfig({
             'test/**/*.test.ts',
             'examples/*/*.test.{ts,mjs,js}',
           ],
-          exclude: ['**/node_modules/**', '**/dist/**', 'test/servers/**', 'test/package.test.ts'],
+          exclude: [
+            '**/node_modules/**',
+            '**/dist/**',
+            'test/servers/**',
+            'test/package.test.ts',
+            'test/import-rules.test.ts',
+          ],
         },
       },
       {
@@ -61,7 +67,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'package',
-          include: ['test/package.test.ts'],
+          include: ['test/package.test.ts', 'test/import-rules.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 300_000,
