@@ -54,6 +54,7 @@ async function main(): Promise<void> {
   const [command = 'run'] = positionals
   const quick = values.quick || command === 'check'
   const options: RunOptions = {
+    command,
     quick,
     cases: values.case?.split(','),
     implementations: values.impl?.split(','),

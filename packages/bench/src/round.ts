@@ -32,7 +32,7 @@ export const NO_FIGURES: Figures = {
 }
 
 /** The job for one site, directly or through its nginx port. */
-function jobFor(benchCase: BenchCase, mode: Mode, site: Site, seconds: number): Job {
+export function jobFor(benchCase: BenchCase, mode: Mode, site: Site, seconds: number): Job {
   const { protocol, keepConnection, extraParams } = site.implementation
   const direct = mode === 'direct'
   const multiplexed = benchCase.inFlight > 1 && direct && protocol === 'fcgi'

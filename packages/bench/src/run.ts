@@ -10,11 +10,13 @@ import { wrkVersion } from './load/wrk.ts'
 import { Nginx, nginxVersion, type Site } from './nginx.ts'
 import { resultTable } from './report/table.ts'
 import type { Circumstances, Measurement, Results } from './results.ts'
+import { profile } from './profile.ts'
 import type { RoundContext } from './round.ts'
 import { runCase, takesPart } from './rounds.ts'
 
 /** What the command line decides. */
 export interface RunOptions {
+  readonly command: string
   readonly quick: boolean
   readonly cases: readonly string[] | undefined
   readonly implementations: readonly string[] | undefined
@@ -37,6 +39,10 @@ function wanted(options: RunOptions): Implementation[] {
   if (unknown !== undefined) throw new RangeError(`no implementation is called ${unknown}`)
   const baselines = IMPLEMENTATIONS.filter(({ id }) => ids.includes(id)).map(({ baseline }) => baseline)
   return IMPLEMENTATIONS.filter(({ id }) => ids.includes(id) || baselines.includes(id))
+}
+
+function asked(options: RunOptions, site: Site): boolean {
+  return options.implementations?.includes(site.implementation.id) ?? true
 }
 
 function wantedCases({ cases, quick }: RunOptions): BenchCase[] {
@@ -106,7 +112,13 @@ export async function runAll(options: RunOptions): Promise<Results> {
       start: { node: options.node, execArgv: [] },
       log,
     }
-    for (const benchCase of wantedCases(options)) {
+    if (options.command === 'profile') {
+      for (const benchCase of wantedCases(options)) {
+        const part = sites.filter((site) => takesPart(benchCase, site) && asked(options, site))
+        process.stdout.write(`${await profile(context, benchCase, part)}\n`)
+      }
+    }
+    else for (const benchCase of wantedCases(options)) {
       const modes = modesOf(benchCase, options, nginx !== undefined)
       const part = sites.filter((site) => takesPart(benchCase, site))
       if (modes.length === 0 || part.length === 0) continue
