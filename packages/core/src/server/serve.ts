@@ -21,7 +21,7 @@ import {
   type ServeOptions,
 } from './serve-options.ts'
 import { createServer, type Server } from './server.ts'
-import { processShutdown, type Shutdown } from './shutdown.ts'
+import { processShutdown, type Shutdown, type Stoppable } from './shutdown.ts'
 import { endWithUsage, ServeError } from './usage.ts'
 
 /** How often is looked whether the socket's file is still there, in milliseconds. */
@@ -133,7 +133,7 @@ class Serving {
 
   async #open(server: Server, mode: Mode): Promise<void> {
     if (mode.type === 'cgi') {
-      this.#addToShutdown(server, undefined)
+      this.#addToShutdown(server)
       const finished = serveCgi(server)
       void finished.then((status) => this.#end(status))
       return
@@ -151,7 +151,7 @@ class Serving {
     }
     this.#log.write(`listening on ${door.name}`)
     server.once('close', () => door.close())
-    this.#addToShutdown(server, door)
+    this.#addToShutdown(server, { release: () => door.close() })
     this.#watchDoor(server, door)
     this.#watchFiles(server, mode)
   }
@@ -176,18 +176,26 @@ class Serving {
     }
   }
 
+  /** Nothing of the gateway is loaded in any other mode. */
   async #openGateway(server: Server, port: number): Promise<void> {
-    const { startGateway } = await import('../gateway/gateway.ts')
-    const gateway = await startGateway({ server, port })
-    this.#addToShutdown(server, { close: () => void gateway.close() })
+    const { openGateway } = await import('./gateway-door.ts')
+    const gateway = await openGateway(server, {
+      port,
+      mount: this.#options.mount,
+      script: this.#script,
+    })
+    this.#log.write(`development gateway on ${gateway.url}`)
+    this.#addToShutdown(server, {
+      drain: (timeout) => Promise.all([gateway.close(timeout), server.drain(timeout)]),
+    })
   }
 
-  #addToShutdown(server: Server, door: { close(): void } | undefined): void {
+  #addToShutdown(server: Server, own: Partial<Stoppable> = {}): void {
     this.#shutdown?.add({
       timeout: resolveOptions(this.#options).drainTimeout,
-      release: () => door?.close(),
       drain: (timeout) => server.drain(timeout),
       stop: this.#options.onStop,
+      ...own,
     })
   }
 

@@ -460,7 +460,13 @@ export class Transport implements Outlet {
     if (this.#gone) return
     const { options } = this.#context
     if (this.#closing) {
-      if (now - this.#closingSince > LINGER) this.destroy()
+      // A slow peer may take the last response for as long as it takes bytes at all.
+      if (this.socket.writableLength > 0) {
+        this.#closingSince = now
+        this.#watchPeer(now)
+      } else if (now - this.#closingSince > LINGER) {
+        this.destroy()
+      }
       return
     }
     if (this.#unfinishedFor(now) > options.paramsTimeout) {
