@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { propertyRuns } from '../../../../test/support/property.ts'
 import { ByteCollector } from './byte-collector.ts'
 
 describe('ByteCollector', () => {
@@ -55,6 +56,7 @@ describe('ByteCollector', () => {
         expect(collector.length).toBe(all.length)
         expect(collector.take().equals(all)).toBe(true)
       }),
+      propertyRuns(200),
     )
   })
 })

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { propertyRuns } from '../../../../test/support/property.ts'
 import { hex, pair, toHex } from '../../../../test/support/raw.ts'
 import { ProtocolError } from './errors.ts'
 import { decodePairs, encodePairs, PairReader } from './pairs.ts'
@@ -82,6 +83,7 @@ describe('decodePairs', () => {
       fc.property(fc.uint8Array({ maxLength: 400 }), (block) => {
         codeOf(() => decodePairs(Buffer.from(block)))
       }),
+      propertyRuns(500),
     )
   })
 })
@@ -111,6 +113,7 @@ describe('encodePairs', () => {
       fc.property(fc.array(fc.tuple(latin1, latin1), { maxLength: 20 }), (list) => {
         expect(decodePairs(encodePairs(list))).toEqual(list)
       }),
+      propertyRuns(200),
     )
   })
 })
