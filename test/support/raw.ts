@@ -1,6 +1,7 @@
 /**
- * FastCGI bytes written out by hand: a builder of records that shares nothing with the product's encoder, and a strict
- * reader of an application's answer that shares nothing with its decoder, so that no mistake can hide its twin.
+ * FastCGI bytes written out by hand: a builder of records that shares nothing with the product's
+ * encoder, and a strict reader of an application's answer that shares nothing with its decoder, so
+ * that no mistake can hide its twin.
  */
 
 export type Bytes = string | Uint8Array
@@ -22,8 +23,8 @@ export function toHex(content: Uint8Array): string {
 }
 
 /**
- * One record (FastCGI §3.3). `padding` is its length; the padding is not zero, so that a reader that
- * takes it for content is found out.
+ * One record (FastCGI §3.3). `padding` is its length; the padding is not zero, so that a reader
+ * that takes it for content is found out.
  */
 export function record(type: number, id: number, content: Bytes = '', padding = 0): Buffer {
   const body = bytes(content)
@@ -149,8 +150,9 @@ export interface RawRecord {
 }
 
 /**
- * Records of an application's answer. Strict, since it is our own: throws unless version, reserved byte and padding
- * are as §3.3 has them, and every record ends on 8 bytes. `rest` is an incomplete record at the end.
+ * Records of an application's answer. Strict, since it is our own: throws unless version, reserved
+ * byte and padding are as §3.3 has them, and every record ends on 8 bytes. `rest` is an incomplete
+ * record at the end.
  */
 export function readRecords(answer: Uint8Array): { records: RawRecord[]; rest: Buffer } {
   const all = Buffer.from(answer)
@@ -183,8 +185,9 @@ export interface RawAnswer {
 }
 
 /**
- * What the records of one request amount to, as latin1. Throws where §6.1 and §5.5 are broken: anything after
- * END_REQUEST, output after its end, or an end of the request before the ends of its streams.
+ * What the records of one request amount to, as latin1. Throws where §6.1 and §5.5 are broken:
+ * anything after END_REQUEST, output after its end, or an end of the request before the ends of its
+ * streams.
  */
 export function readAnswer(records: Iterable<RawRecord>, id: number): RawAnswer {
   const answer: RawAnswer = {
@@ -228,8 +231,8 @@ export interface Cut {
 }
 
 /**
- * Every way a reader must bear: whole, byte by byte, cut in two at every point (at `points` of them, evenly spread, for
- * longer input). Chunks are copies, to be overwritten by {@link deliver}.
+ * Every way a reader must bear: whole, byte by byte, cut in two at every point (at `points` of
+ * them, evenly spread, for longer input). Chunks are copies, to be overwritten by {@link deliver}.
  */
 export function* cuts(input: Uint8Array, points = 2048): Generator<Cut> {
   const copy = (from: number, to: number): Buffer => Buffer.from(input.subarray(from, to))
@@ -245,8 +248,9 @@ export function* cuts(input: Uint8Array, points = 2048): Generator<Cut> {
 }
 
 /**
- * Gives each chunk to `receive`, then overwrites it, as a socket that reads into the same memory again would: whoever
- * kept a view of it is found out. What `receive` returns must therefore be copies.
+ * Gives each chunk to `receive`, then overwrites it, as a socket that reads into the same memory
+ * again would: whoever kept a view of it is found out. What `receive` returns must therefore be
+ * copies.
  */
 export function deliver<T>(chunks: Iterable<Buffer>, receive: (chunk: Buffer) => T[]): T[] {
   const results: T[] = []

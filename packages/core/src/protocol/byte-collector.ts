@@ -1,5 +1,6 @@
-// Gathers a stream or a record that arrives in pieces (PARAMS §5.2, GET_VALUES §4.1) into one block. In one piece
-// it stays a view of the chunk; else it is copied once into memory that grows by doubling, so cost stays linear.
+// Gathers a stream or a record that arrives in pieces (PARAMS §5.2, GET_VALUES §4.1) into one
+// block. In one piece it stays a view of the chunk; else it is copied once into memory that grows
+// by doubling, so cost stays linear.
 
 const EMPTY: Buffer = Buffer.alloc(0)
 

@@ -1,5 +1,6 @@
-// The web server's side of one connection, without any I/O: requests into bytes, bytes into events. For health
-// checks, tests and the gateway; it asks of an application what the specification asks, and bears what it allows.
+// The web server's side of one connection, without any I/O: requests into bytes, bytes into events.
+// For health checks, tests and the gateway; it asks of an application what the specification asks,
+// and bears what it allows.
 
 import { ByteCollector } from './byte-collector.ts'
 import { KEEP_CONNECTION, RecordType } from './constants.ts'
@@ -48,9 +49,9 @@ class BegunRequest<C> implements ClientRequest<C> {
 const NO_BYTES: Buffer = Buffer.alloc(0)
 
 /**
- * One connection to an application. Several requests may be begun before the first is ended only if the application
- * multiplexes: ask it for FCGI_MPXS_CONNS, or begin one at a time. Nothing of a chunk is kept after `receive()`
- * returned, except by the views in its events.
+ * One connection to an application. Several requests may be begun before the first is ended only if
+ * the application multiplexes: ask it for FCGI_MPXS_CONNS, or begin one at a time. Nothing of a
+ * chunk is kept after `receive()` returned, except by the views in its events.
  */
 export class ClientConnection<C> {
   readonly #reader = new RecordReader()
@@ -82,7 +83,8 @@ export class ClientConnection<C> {
   }
 
   /**
-   * Begins a request under the lowest free id: `bytes` are BEGIN_REQUEST and the whole of PARAMS (§5.1, §5.2).
+   * Begins a request under the lowest free id: `bytes` are BEGIN_REQUEST and the whole of PARAMS
+   * (§5.1, §5.2).
    *
    * @throws RangeError if all 65535 ids are taken.
    */
@@ -97,8 +99,9 @@ export class ClientConnection<C> {
   }
 
   /**
-   * Records with a part of the body (§5.3); [] when there is nothing to send, because the part is empty or the request
-   * has ended already, as an application may do before it has read the body (§6.2).
+   * Records with a part of the body (§5.3); [] when there is nothing to send, because the part is
+   * empty or the request has ended already, as an application may do before it has read the body
+   * (§6.2).
    *
    * @throws TypeError after `stdinEnd()`.
    */
@@ -144,17 +147,17 @@ export class ClientConnection<C> {
   }
 
   /**
-   * ABORT_REQUEST (§5.4); empty bytes if the request has ended. The id stays taken until the application answers
-   * by END_REQUEST, and what it sends until then is still handed on.
+   * ABORT_REQUEST (§5.4); empty bytes if the request has ended. The id stays taken until the
+   * application answers by END_REQUEST, and what it sends until then is still handed on.
    */
   abort(request: ClientRequest<C>): Buffer {
     return this.#begun(request) === undefined ? NO_BYTES : abortRequest(request.id)
   }
 
   /**
-   * Takes bytes as they came, cut anywhere, and tells what they mean. Never throws for what the application sent; after
-   * an `error` event it ignores everything. Records for an id that is not active, and types that only a web server
-   * sends, are ignored.
+   * Takes bytes as they came, cut anywhere, and tells what they mean. Never throws for what the
+   * application sent; after an `error` event it ignores everything. Records for an id that is not
+   * active, and types that only a web server sends, are ignored.
    */
   receive(chunk: Buffer): ClientEvent<C>[] {
     const events: ClientEvent<C>[] = []
@@ -262,7 +265,10 @@ export class ClientConnection<C> {
     if (body !== undefined) events.push({ type: 'unknown-type', unknownType: body[0]! })
   }
 
-  /** The content of a record of eight bytes, once it is complete. Undefined: not yet, or it has another length. */
+  /**
+   * The content of a record of eight bytes, once it is complete. Undefined: not yet, or it has
+   * another length.
+   */
   #eightBytes(events: ClientEvent<C>[], name: string, chunk: Buffer): Buffer | undefined {
     const { contentLength, requestId, start, end, last } = this.#reader
     if (contentLength !== 8) {

@@ -1,5 +1,5 @@
-// Properties of both sides of a connection, over generated input: garbage, records that are nearly right, and two
-// connections wired to each other.
+// Properties of both sides of a connection, over generated input: garbage, records that are nearly
+// right, and two connections wired to each other.
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -25,7 +25,10 @@ const limits: ConnectionLimits = {
   values: { FCGI_MAX_CONNS: '100', FCGI_MAX_REQS: '50', FCGI_MPXS_CONNS: '1' },
 }
 
-/** Cuts bytes at places given as fractions of their length; equal places give empty chunks, which are allowed. */
+/**
+ * Cuts bytes at places given as fractions of their length; equal places give empty chunks, which
+ * are allowed.
+ */
 function cutAt(input: Buffer, places: readonly number[]): Buffer[] {
   const points = places.map((place) => Math.floor(place * input.length)).sort((a, b) => a - b)
   const edges = [0, ...points, input.length]
@@ -34,7 +37,10 @@ function cutAt(input: Buffer, places: readonly number[]): Buffer[] {
 
 const places = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 12 })
 
-/** Records as a peer might send them: few ids, so that they meet; every type; bodies and padding of all sorts. */
+/**
+ * Records as a peer might send them: few ids, so that they meet; every type; bodies and padding of
+ * all sorts.
+ */
 const someRecord = fc.oneof(
   {
     weight: 3,
@@ -229,7 +235,9 @@ interface Exchange {
   gotStatus: number | undefined
 }
 
-/** A client and an application, joined by two pipes that carry bytes a few at a time, in any order. */
+/**
+ * A client and an application, joined by two pipes that carry bytes a few at a time, in any order.
+ */
 class Wired {
   readonly exchanges: Exchange[] = []
   readonly client = new ClientConnection<Exchange>()
@@ -339,7 +347,8 @@ class Wired {
       } else if (event.type === 'error') {
         this.problems.push(event.error.message)
       } else if (event.type === 'request' || event.type === 'refused') {
-        // The client's exchange of the same id: ids are not used again before END_REQUEST has come back.
+        // The client's exchange of the same id: ids are not used again before END_REQUEST has come
+        // back.
         const own = this.clientOpen.find((one) => one.id === event.request.id && !one.ended)
         const exchange = own!.context
         event.request.context = exchange

@@ -1,9 +1,10 @@
-// The application's side, item by item of the specification. Every transcript is read whole, byte by byte, cut at
-// every point, and with more bytes behind it.
+// The application's side, item by item of the specification. Every transcript is read whole, byte
+// by byte, cut at every point, and with more bytes behind it.
 //
-// What is not settled in here, since it takes a socket or the meaning of CGI: closing without losing bytes, idle
-// timeouts, backpressure and the accept limit (the server's transport); CONTENT_LENGTH against the bytes that come, and
-// limits of single pairs (request head). Where a test departs from the letter of the specification its name says why.
+// What is not settled in here, since it takes a socket or the meaning of CGI: closing without
+// losing bytes, idle timeouts, backpressure and the accept limit (the server's transport);
+// CONTENT_LENGTH against the bytes that come, and limits of single pairs (request head). Where a
+// test departs from the letter of the specification its name says why.
 
 import { describe, expect, it } from 'vitest'
 import { describeEvent, joinParts } from '../../../../test/support/protocol-events.ts'

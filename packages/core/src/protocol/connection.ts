@@ -1,5 +1,6 @@
-// The application's side of one connection, without any I/O: bytes in, events out. It keeps the table of active
-// requests (§3.3) and gives the answers that the protocol itself demands (§4, §5.1, §5.4, §5.5).
+// The application's side of one connection, without any I/O: bytes in, events out. It keeps the
+// table of active requests (§3.3) and gives the answers that the protocol itself demands (§4, §5.1,
+// §5.4, §5.5).
 
 import { ByteCollector } from './byte-collector.ts'
 import { HEADER_LENGTH, KEEP_CONNECTION, ProtocolStatus, RecordType, Role } from './constants.ts'
@@ -12,11 +13,19 @@ import { endRequest, getValuesResult, unknownType } from './record-writer.ts'
 
 export type { ConnectionEvent, ConnectionRequest } from './events.ts'
 
-/** Bounds and answers of a {@link Connection}. Every number is finite: a peer can make nothing grow without end. */
+/**
+ * Bounds and answers of a {@link Connection}. Every number is finite: a peer can make nothing grow
+ * without end.
+ */
 export interface ConnectionLimits {
-  /** Bytes of PARAMS a request may have; above it the request is `refused`, and nothing of them is kept. */
+  /**
+   * Bytes of PARAMS a request may have; above it the request is `refused`, and nothing of them is
+   * kept.
+   */
   readonly maxParamsBytes: number
-  /** Requests running at once on the connection; one more is `refused` when its PARAMS is complete. */
+  /**
+   * Requests running at once on the connection; one more is `refused` when its PARAMS is complete.
+   */
   readonly maxRequestsPerConnection: number
   /** Requests begun whose PARAMS is not complete; one more is a ProtocolError. */
   readonly maxPendingPerConnection: number
@@ -37,9 +46,9 @@ export interface ConnectionLimits {
 }
 
 /**
- * One connection from a web server. Hand every chunk to `receive()` and act on the events in their order;
- * call `end()` when a request's END_REQUEST has been written. Nothing of a chunk is kept after `receive()`
- * returned, except by the views in its events; memory in here is bounded by
+ * One connection from a web server. Hand every chunk to `receive()` and act on the events in their
+ * order; call `end()` when a request's END_REQUEST has been written. Nothing of a chunk is kept
+ * after `receive()` returned, except by the views in its events; memory in here is bounded by
  * `maxPendingPerConnection * maxParamsBytes` (twice that while a block grows).
  */
 export class Connection<C> {
@@ -66,7 +75,10 @@ export class Connection<C> {
     return this.#table.pending
   }
 
-  /** True after the last event of the connection: an error, or a request ended that asked for the close. */
+  /**
+   * True after the last event of the connection: an error, or a request ended that asked for the
+   * close.
+   */
   get closed(): boolean {
     return this.#closed
   }
@@ -82,8 +94,9 @@ export class Connection<C> {
   }
 
   /**
-   * Takes bytes as they came, cut anywhere, and tells what they mean. Never throws for what a peer sent; after an
-   * `error` event, a `reply` with `close`, or an `end()` that returned true it ignores everything.
+   * Takes bytes as they came, cut anywhere, and tells what they mean. Never throws for what a peer
+   * sent; after an `error` event, a `reply` with `close`, or an `end()` that returned true it
+   * ignores everything.
    */
   receive(chunk: Buffer): ConnectionEvent<C>[] {
     const events: ConnectionEvent<C>[] = []
@@ -119,7 +132,8 @@ export class Connection<C> {
         case RecordType.UnknownType:
           break // Answers, to nothing we asked: answering them could go on for ever.
         default:
-          // Only management records have an answer (§4.2); of any other a type we do not know is skipped.
+          // Only management records have an answer (§4.2); of any other a type we do not know is
+          // skipped.
           if (reader.last && reader.requestId === 0) {
             events.push({ type: 'reply', bytes: unknownType(reader.type), close: false })
           }
@@ -135,9 +149,10 @@ export class Connection<C> {
   }
 
   /**
-   * Says that END_REQUEST of the request has been written, or never will be. The id is free from now on, and late
-   * records of it are ignored (§3.3). Returns true when the connection must now be closed: nothing is active and a
-   * request that came to its end had asked for it (§5.1). Calling it again changes nothing.
+   * Says that END_REQUEST of the request has been written, or never will be. The id is free from
+   * now on, and late records of it are ignored (§3.3). Returns true when the connection must now be
+   * closed: nothing is active and a request that came to its end had asked for it (§5.1). Calling
+   * it again changes nothing.
    */
   end(request: ConnectionRequest<C>): boolean {
     this.#table.remove(request)
@@ -155,7 +170,10 @@ export class Connection<C> {
     events.push({ type: 'error', error: new ProtocolError(code, message, id) })
   }
 
-  /** The request of the record in hand. Undefined: the record is to be ignored, or the connection has failed. */
+  /**
+   * The request of the record in hand. Undefined: the record is to be ignored, or the connection
+   * has failed.
+   */
   #find(events: ConnectionEvent<C>[], name: string): ActiveRequest<C> | undefined {
     const id = this.#reader.requestId
     if (id === 0) this.#fail(events, 'FCGI_NULL_REQUEST_ID', `${name} with request id 0`, 0)
@@ -206,7 +224,10 @@ export class Connection<C> {
     return role === Role.Filter && roles.filter
   }
 
-  /** END_REQUEST without a word of output (§5.5); what else comes for the id is for an inactive one (§3.3). */
+  /**
+   * END_REQUEST without a word of output (§5.5); what else comes for the id is for an inactive one
+   * (§3.3).
+   */
   #refuse(
     events: ConnectionEvent<C>[],
     id: number,
@@ -267,7 +288,10 @@ export class Connection<C> {
     }
   }
 
-  /** §5.3, §6.2. Handed on as it arrives: to wait for whole records halves the throughput of uploads. */
+  /**
+   * §5.3, §6.2. Handed on as it arrives: to wait for whole records halves the throughput of
+   * uploads.
+   */
   #stdin(events: ConnectionEvent<C>[], chunk: Buffer): void {
     const request = this.#find(events, 'STDIN')
     if (request === undefined || request.stdinComplete || request.refused || request.aborted) return
@@ -313,7 +337,10 @@ export class Connection<C> {
   }
 }
 
-/** Each variable that was asked for and is known, once. Behind a broken pair nothing can be read: it ends there. */
+/**
+ * Each variable that was asked for and is known, once. Behind a broken pair nothing can be read: it
+ * ends there.
+ */
 function answerValues(block: Buffer, values: ConnectionLimits['values']): Buffer {
   const asked = new Set<string>()
   const reader = new PairReader(block)

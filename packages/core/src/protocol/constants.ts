@@ -1,7 +1,10 @@
 // The tables of the FastCGI 1.0 specification, in its own words (§8 "Types and Constants").
 // Objects with literal types instead of enums: they erase to plain JavaScript.
 
-/** Record types (§3.3, §8). 1, 2, 4, 5, 8 and 9 come from the web server; 3, 6, 7, 10 and 11 go to it. */
+/**
+ * Record types (§3.3, §8). 1, 2, 4, 5, 8 and 9 come from the web server; 3, 6, 7, 10 and 11 go to
+ * it.
+ */
 export const RecordType = {
   BeginRequest: 1,
   AbortRequest: 2,
@@ -39,7 +42,9 @@ export type ProtocolStatus = (typeof ProtocolStatus)[keyof typeof ProtocolStatus
 /** The only version of the protocol (§3.3); a record with another one ends the connection. */
 export const VERSION = 1
 
-/** Flag of BEGIN_REQUEST (§5.1): the application must leave the connection open after END_REQUEST. */
+/**
+ * Flag of BEGIN_REQUEST (§5.1): the application must leave the connection open after END_REQUEST.
+ */
 export const KEEP_CONNECTION = 1
 
 /** Bytes of a record header (§3.3). */

@@ -1,5 +1,5 @@
-// The one class of errors for faults of the peer: bytes that FastCGI 1.0 does not allow, or more of them
-// than a limit does. A caller's misuse throws a plain TypeError or RangeError instead.
+// The one class of errors for faults of the peer: bytes that FastCGI 1.0 does not allow, or more of
+// them than a limit does. A caller's misuse throws a plain TypeError or RangeError instead.
 
 /**
  * Why a peer was found at fault. The codes are stable: match on them, not on the message.
@@ -30,8 +30,8 @@ export type ProtocolErrorCode =
   | 'FCGI_VALUE_TOO_LONG'
 
 /**
- * The peer broke the protocol or a limit. Never thrown by `receive()` of a connection, which hands it on in
- * an event of type `error`; thrown by the decoders of pairs.
+ * The peer broke the protocol or a limit. Never thrown by `receive()` of a connection, which hands
+ * it on in an event of type `error`; thrown by the decoders of pairs.
  */
 export class ProtocolError extends Error {
   override readonly name: string = 'ProtocolError'

@@ -4,14 +4,17 @@
 
 import { HEADER_LENGTH, MAX_CONTENT_LENGTH, VERSION } from './constants.ts'
 
-/** Bytes of padding (0 to 7) that let a record with this much content end on 8 bytes, as §3.3 recommends. */
+/**
+ * Bytes of padding (0 to 7) that let a record with this much content end on 8 bytes, as §3.3
+ * recommends.
+ */
 export function paddingLength(contentLength: number): number {
   return -contentLength & 7
 }
 
 /**
- * Writes a record header into `target` at `offset`, with the padding length of {@link paddingLength}.
- * The arguments are not checked: see {@link checkRequestId}.
+ * Writes a record header into `target` at `offset`, with the padding length of {@link
+ * paddingLength}. The arguments are not checked: see {@link checkRequestId}.
  */
 export function writeHeader(
   target: Uint8Array,

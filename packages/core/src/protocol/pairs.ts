@@ -12,9 +12,9 @@ export interface PairLimits {
 }
 
 /**
- * Walks the pairs of a block without allocating: after `next()` returned true the four offsets tell where
- * name and value lie in the block. Lengths are believed only as far as the block reaches, so nothing is ever
- * allocated because a peer declared it.
+ * Walks the pairs of a block without allocating: after `next()` returned true the four offsets tell
+ * where name and value lie in the block. Lengths are believed only as far as the block reaches, so
+ * nothing is ever allocated because a peer declared it.
  */
 export class PairReader {
   /** Offset of the first byte of the name. */
@@ -83,11 +83,12 @@ function truncated(at: number, length: number): ProtocolError {
 }
 
 /**
- * All pairs of a block, in order, names and values as latin1 (one character a byte, nothing lost). A name may
- * come twice, or be empty: what that means is not for this layer to say.
+ * All pairs of a block, in order, names and values as latin1 (one character a byte, nothing lost).
+ * A name may come twice, or be empty: what that means is not for this layer to say.
  *
- * @throws ProtocolError `FCGI_BAD_PAIR` for a pair cut off by the end of the block; `FCGI_TOO_MANY_PAIRS`,
- * `FCGI_NAME_TOO_LONG`, `FCGI_VALUE_TOO_LONG` above the limits. Nothing is returned in these cases.
+ * @throws ProtocolError `FCGI_BAD_PAIR` for a pair cut off by the end of the block;
+ * `FCGI_TOO_MANY_PAIRS`, `FCGI_NAME_TOO_LONG`, `FCGI_VALUE_TOO_LONG` above the limits. Nothing is
+ * returned in these cases.
  */
 export function decodePairs(
   block: Buffer,
@@ -121,8 +122,8 @@ export function decodePairs(
 }
 
 /**
- * Pairs as a block, the shorter form of each length. Strings become latin1 where that loses nothing, else
- * UTF-8; give a Uint8Array as value to settle the bytes yourself.
+ * Pairs as a block, the shorter form of each length. Strings become latin1 where that loses
+ * nothing, else UTF-8; give a Uint8Array as value to settle the bytes yourself.
  *
  * @throws RangeError for a name or value of 2 GiB or more.
  */

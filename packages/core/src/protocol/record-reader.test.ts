@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { cuts, deliver, hex, record } from '../../../../test/support/raw.ts'
 import { RecordReader, Step } from './record-reader.ts'
 
-/** Content of each record as text, pieces joined by what `last` says; a version that is wrong ends the list. */
+/**
+ * Content of each record as text, pieces joined by what `last` says; a version that is wrong ends
+ * the list.
+ */
 function read(chunks: Iterable<Buffer>): string[] {
   const reader = new RecordReader()
   let content = ''

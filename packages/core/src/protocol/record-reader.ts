@@ -1,5 +1,5 @@
-// Cuts the bytes of a connection into records (§3.3), however they arrive: content is handed on piece by piece
-// as views of the chunk, never copied and never waited for, and padding is skipped.
+// Cuts the bytes of a connection into records (§3.3), however they arrive: content is handed on
+// piece by piece as views of the chunk, never copied and never waited for, and padding is skipped.
 
 import { HEADER_LENGTH, VERSION } from './constants.ts'
 
@@ -10,12 +10,13 @@ export const Step = { NeedMore: 0, Piece: 1, BadVersion: 2 } as const
 export type Step = (typeof Step)[keyof typeof Step]
 
 /**
- * Reader of records. Feed it a chunk, then call `next()` until it says `NeedMore`:
- * each `Piece` is the part of one record's content that the chunk holds, described by the fields. A record
- * without content gives one empty piece; any other record gives pieces of at least one byte each. `BadVersion`
- * is final (§3.3): what follows cannot be told apart any more.
+ * Reader of records. Feed it a chunk, then call `next()` until it says `NeedMore`: each `Piece` is
+ * the part of one record's content that the chunk holds, described by the fields. A record without
+ * content gives one empty piece; any other record gives pieces of at least one byte each.
+ * `BadVersion` is final (§3.3): what follows cannot be told apart any more.
  *
- * The fields are one set, overwritten by each `next()`, because an object a record would be most of the cost.
+ * The fields are one set, overwritten by each `next()`, because an object a record would be most of
+ * the cost.
  */
 export class RecordReader {
   /** The version of the last header, 1 unless the step was `BadVersion`. */
@@ -76,7 +77,8 @@ export class RecordReader {
         while (this.#headerLength < HEADER_LENGTH && position < length) {
           this.#header[this.#headerLength++] = chunk[position++]!
         }
-        // The version is judged as soon as it is there, so that no peer of another protocol is waited for.
+        // The version is judged as soon as it is there, so that no peer of another protocol is
+        // waited for.
         if (this.#header[0] !== VERSION) {
           this.version = this.#header[0]!
           return Step.BadVersion

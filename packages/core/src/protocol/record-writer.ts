@@ -1,5 +1,6 @@
-// Content into records (§3.3), each padded with zeros to a multiple of 8. Streams (§3.3, §5.2, §5.3) are cut into
-// pieces; a stream's content never yields an empty record, because that is what ends it.
+// Content into records (§3.3), each padded with zeros to a multiple of 8. Streams (§3.3, §5.2,
+// §5.3) are cut into pieces; a stream's content never yields an empty record, because that is what
+// ends it.
 
 import { HEADER_LENGTH, MAX_ALIGNED_CONTENT, ProtocolStatus, RecordType } from './constants.ts'
 import { checkRequestId, paddingLength, wholeRecord, writeHeader } from './header.ts'
@@ -14,8 +15,9 @@ const PADDING_TEXT: readonly string[] = Array.from({ length: 8 }, (_, length) =>
 )
 
 /**
- * Records of a stream: for every 65528 bytes of content a header, a view of the content (not a copy) and, where
- * needed, padding; empty for empty content. For one `writev`: whoever lends the content must not change it before that.
+ * Records of a stream: for every 65528 bytes of content a header, a view of the content (not a
+ * copy) and, where needed, padding; empty for empty content. For one `writev`: whoever lends the
+ * content must not change it before that.
  */
 export function streamRecords(type: number, requestId: number, content: Uint8Array): Uint8Array[] {
   const length = content.length
@@ -37,8 +39,8 @@ export function streamRecords(type: number, requestId: number, content: Uint8Arr
 /**
  * The same for text in latin1, as one latin1 string: header, text, padding. '' for an empty text.
  *
- * @throws RangeError if the text is longer than 65528 characters. That each character is below 256 is the
- * caller's care.
+ * @throws RangeError if the text is longer than 65528 characters. That each character is below 256
+ * is the caller's care.
  */
 export function streamRecordText(type: number, requestId: number, text: string): string {
   const length = text.length
@@ -70,8 +72,8 @@ export function streamEnd(type: number, requestId: number): Buffer {
 }
 
 /**
- * The last word of a request: STDOUT's end (§6.1: always sent), STDERR's end if something was written there
- * (`stderrOpen`), END_REQUEST (§5.5).
+ * The last word of a request: STDOUT's end (§6.1: always sent), STDERR's end if something was
+ * written there (`stderrOpen`), END_REQUEST (§5.5).
  *
  * @param appStatus what exit() of a CGI program would have said, as unsigned 32 bits.
  */
@@ -108,11 +110,17 @@ function writeEndRequest(
   target.writeUInt32BE((protocolStatus << 24) >>> 0, offset + HEADER_LENGTH + 4)
 }
 
-/** Ids from 1 on are what web servers use; above this the text is made anew, so that the cache stays small. */
+/**
+ * Ids from 1 on are what web servers use; above this the text is made anew, so that the cache stays
+ * small.
+ */
 const CACHED_IDS = 256
 const endTexts: (string | undefined)[] = []
 
-/** {@link endRecords} in its common form, appStatus 0, REQUEST_COMPLETE, no STDERR, as a latin1 string. */
+/**
+ * {@link endRecords} in its common form, appStatus 0, REQUEST_COMPLETE, no STDERR, as a latin1
+ * string.
+ */
 export function endRecordsText(requestId: number): string {
   const cached = endTexts[requestId]
   if (cached !== undefined) return cached

@@ -1,5 +1,6 @@
-// The active requests of the application's side of a connection (§3.3): an id is active from BEGIN_REQUEST until the
-// application has sent END_REQUEST. Counts them by stage, and knows when the connection is to be closed (§5.1).
+// The active requests of the application's side of a connection (§3.3): an id is active from
+// BEGIN_REQUEST until the application has sent END_REQUEST. Counts them by stage, and knows when
+// the connection is to be closed (§5.1).
 
 import { ByteCollector } from './byte-collector.ts'
 import type { ConnectionRequest } from './events.ts'
@@ -29,10 +30,16 @@ export class ActiveRequest<C> implements ConnectionRequest<C> {
   }
 }
 
-/** The table. A request is pending until its PARAMS has ended, then running or refused, and gone after `remove()`. */
+/**
+ * The table. A request is pending until its PARAMS has ended, then running or refused, and gone
+ * after `remove()`.
+ */
 export class RequestTable<C> {
   readonly #requests = new Map<number, ActiveRequest<C>>()
-  /** The request that was found last: records of one request come in a row, and need no look-up then. */
+  /**
+   * The request that was found last: records of one request come in a row, and need no look-up
+   * then.
+   */
   #latest: ActiveRequest<C> | undefined = undefined
   #pending = 0
   #running = 0
@@ -98,7 +105,10 @@ export class RequestTable<C> {
     this.askForClose(active.keepConnection)
   }
 
-  /** A request came to its end, in the table or refused before it: without KEEP_CONN the connection is to be closed. */
+  /**
+   * A request came to its end, in the table or refused before it: without KEEP_CONN the connection
+   * is to be closed.
+   */
   askForClose(keepConnection: boolean): void {
     if (!keepConnection) this.#closeAsked = true
   }
