@@ -5,10 +5,11 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
-import { checkTarget, type Target, wholeNumber } from '../client/options.ts'
+import { checkTarget, DEFAULT_TIMEOUT, type Target, wholeNumber } from '../client/options.ts'
 import { checkMount } from '../client/params.ts'
 import { Pool } from '../client/pool.ts'
 import { GatewayError } from './errors.ts'
+import { type AcceptingServer, openPrivateSocket } from './private-socket.ts'
 import { Relay } from './relay.ts'
 import { rulesOf, type Site } from './request-context.ts'
 import { WEB_SERVERS, type WebServer } from './web-servers.ts'
@@ -16,7 +17,9 @@ import { WEB_SERVERS, type WebServer } from './web-servers.ts'
 /** Options of {@link startGateway}. */
 export interface GatewayOptions {
   /** Where the application is: an address, or a function that makes a connection, called once a connection. */
-  connect: Target | NonNullable<Target['connect']>
+  connect?: Target | NonNullable<Target['connect']>
+  /** Instead of `connect`: a FastCGI server of this process; reached by a unix socket nobody else sees. */
+  server?: AcceptingServer
   /** Port on 127.0.0.1; 0: any free one. Default: $PORT, else 8080. */
   port?: number
   /** Path the application is mounted at. Default: the root. */
@@ -61,6 +64,7 @@ const MAX_CONNECTIONS = 512
  *
  * @throws {GatewayError} FCGI_GATEWAY_PRODUCTION, FCGI_GATEWAY_PORT; the message says what to do
  * @throws {TypeError | RangeError} for options that make no gateway
+ * @throws whatever keeps the socket for `server` from being made
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const env = options.env ?? process.env
@@ -74,12 +78,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const site = readSite(options)
   const port = wholeNumber('port', options.port ?? portOf(env['PORT']), 8080)
   if (port > 65_535) throw new RangeError(`port must be 0 to 65535, not ${port}`)
-  const target = checkTarget(typeof options.connect === 'function' ? { connect: options.connect } : options.connect)
+  const timeout = wholeNumber('timeout', options.timeout, DEFAULT_TIMEOUT)
+  const { target, release } = await reach(options)
   const pool = new Pool({
     ...target,
     maxConnections: MAX_CONNECTIONS,
     maxIdle: rulesOf(site).keepsConnections ? MAX_CONNECTIONS : 0,
-    ...(options.timeout === undefined ? {} : { timeout: options.timeout }),
+    timeout,
   })
   const log = options.log ?? ((line: string) => void process.stderr.write(`${line}\n`))
   const relay = new Relay(pool, site, log === false ? () => {} : log)
@@ -88,11 +93,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     await listen(server, port)
   } catch (error) {
+    release()
     await pool.destroy()
     throw error
   }
   const bound = (server.address() as AddressInfo).port
-  const close = (timeout = 1_000): Promise<void> => closeGateway(server, pool, timeout)
+  const close = async (grace = 1_000): Promise<void> => {
+    await closeServer(server, grace)
+    await pool.destroy()
+    release()
+  }
   return {
     url: `http://127.0.0.1:${bound}${site.mount}/`,
     port: bound,
@@ -102,10 +112,27 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
+/** Finds the way to the application; `release` undoes what had to be made for it. */
+async function reach({
+  connect,
+  server,
+}: GatewayOptions): Promise<{ target: Target; release: () => void }> {
+  if ((connect === undefined) === (server === undefined))
+    throw new TypeError('Give either connect or server')
+  if (server !== undefined) {
+    const { socketPath, close } = await openPrivateSocket(server)
+    return { target: { socketPath }, release: close }
+  }
+  return {
+    target: checkTarget(typeof connect === 'function' ? { connect } : (connect ?? {})),
+    release: () => {},
+  }
+}
+
 function readSite(options: GatewayOptions): Site {
   const { as } = options
   if (as !== undefined && !WEB_SERVERS.includes(as)) {
-    throw new TypeError(`as must be one of ${WEB_SERVERS.join(', ')}, not ${String(as)}`)
+    throw new TypeError(`as must be one of ${WEB_SERVERS.join(', ')}, not ${as as string}`)
   }
   const documentRoot = resolve(options.documentRoot ?? '.')
   return {
@@ -118,7 +145,8 @@ function readSite(options: GatewayOptions): Site {
 
 function portOf(text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined
-  if (!/^\d+$/.test(text)) throw new RangeError(`PORT must be a number, not ${JSON.stringify(text)}`)
+  if (!/^\d+$/.test(text))
+    throw new RangeError(`PORT must be a number, not ${JSON.stringify(text)}`)
   return Number(text)
 }
 
@@ -136,12 +164,11 @@ function listen(server: Server, port: number): Promise<void> {
   })
 }
 
-async function closeGateway(server: Server, pool: Pool, timeout: number): Promise<void> {
+async function closeServer(server: Server, timeout: number): Promise<void> {
   const timer = setTimeout(() => server.closeAllConnections(), timeout)
   await new Promise<void>((done) => {
     server.close(() => done())
     server.closeIdleConnections()
   })
   clearTimeout(timer)
-  await pool.destroy()
 }
