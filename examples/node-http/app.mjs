@@ -67,14 +67,20 @@ function whoami({ req, base, html, json }) {
 
 function cookies({ req, res, base, html }) {
   const where = `Path=${base || '/'}; HttpOnly; SameSite=Lax`
-  res.setHeader('Set-Cookie', [`flavour=almond; ${where}`, `shape=crescent; Max-Age=3600; ${where}`])
+  res.setHeader('Set-Cookie', [
+    `flavour=almond; ${where}`,
+    `shape=crescent; Max-Age=3600; ${where}`,
+  ])
   const sent = escape(req.headers.cookie ?? 'none')
   html(200, 'Cookies', `<p>You sent: <code>${sent}</code></p>`)
 }
 
 function slow({ res, url, json }) {
   const milliseconds = Math.min(Number(url.searchParams.get('ms')) || 1000, 30_000)
-  const timer = setTimeout(() => json(200, { slept: milliseconds, process: process.pid }), milliseconds)
+  const timer = setTimeout(
+    () => json(200, { slept: milliseconds, process: process.pid }),
+    milliseconds,
+  )
   res.on('close', () => clearTimeout(timer))
 }
 

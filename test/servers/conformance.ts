@@ -27,7 +27,8 @@ function runCases(server: Server, setup: Setup): void {
     const certificates = path.join(folder, 'tls')
     if (setup.tls === true) makeCertificates(certificates)
     if (setup.spawns !== true) {
-      app = await startApp(path.join(conformanceSite, 'app.fcgi'), path.join(run, 'app.sock'))
+      const script = path.join(conformanceSite, 'app.fcgi')
+      app = await startApp(script, path.join(run, 'app.sock'), setup.env)
     }
     site = await startSite(server, setup, { app: conformanceSite, run, certificates })
   })

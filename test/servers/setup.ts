@@ -43,6 +43,8 @@ export interface Setup {
   /** The server starts the app itself. */
   readonly spawns?: boolean
   readonly can?: Partial<Abilities>
+  /** Environment of the app: what the file asks to be said to `serve`. */
+  readonly env?: Readonly<Record<string, string>>
   /** More that has to be moved; each key must occur in the file. */
   readonly moves?: (layout: Layout, place: Place) => Record<string, string>
 }
@@ -66,13 +68,21 @@ export interface Server {
   readonly options: Omit<WebServerOptions, 'prepare'>
   /** What this server can do unless a file says otherwise. */
   readonly can: Abilities
-  prepare(text: string, place: Place, layout: Layout): Launch
-  /** How the file says on which port to listen. */
-  port(setup: Setup, place: Place): Record<string, string>
+  prepare(text: string, place: Place): Launch
+  /**
+   * How the file says where to listen, ending in 80 or 443: the number is replaced by a free port.
+   * Undefined when the port stands elsewhere.
+   */
+  address(tls: boolean): string | undefined
 }
 
 export interface RunningSite extends Site {
   readonly web: WebServer
+}
+
+/** On the loopback, where the file says nothing of an address. */
+function moved(address: string, port: number): string {
+  return address.replace(/^listen (?=\d)/, 'listen 127.0.0.1:').replace(/\d+$/, String(port))
 }
 
 /** Starts the server with the file. */
@@ -84,12 +94,13 @@ export async function startSite(
   const web = await startWebServer({
     ...server.options,
     prepare(place) {
+      const address = server.address(setup.tls === true)
       const moves: Setup['moves'] = (given, at) => ({
         ...setup.moves?.(given, at),
-        ...server.port(setup, at),
+        ...(address === undefined ? {} : { [address]: moved(address, at.port) }),
       })
       const text = configuration({ ...setup, moves }, layout, place)
-      return server.prepare(text, place, layout)
+      return server.prepare(text, place)
     },
   })
   return {

@@ -161,6 +161,8 @@ async function connect(request: HttpRequest): Promise<net.Socket> {
   const options = { rejectUnauthorized: false, ...where, ...request.tls }
   const socket = request.tls === undefined ? net.connect(where) : tls.connect(options)
   socket.setNoDelay(true)
+  // Each wait for 'drain' listens for 'close' too, and a long upload waits often.
+  socket.setMaxListeners(0)
   await once(socket, request.tls === undefined ? 'connect' : 'secureConnect')
   return socket
 }

@@ -15,15 +15,11 @@ export const h2o: Server = {
     authorization: true,
     oneProcess: true,
   },
-  port: ({ tls }, { port }) =>
-    tls === true
-      ? { 'port: 443': `port: ${String(port)}` }
-      : { 'port: 80': `port: ${String(port)}` },
-  prepare(text, place, layout) {
+  address: (tls) => (tls ? 'port: 443' : 'port: 80'),
+  prepare(text, place) {
     const log = path.join(place.folder, 'error.log')
     const user = place.user === undefined ? '' : 'user: root\n'
     const moved = text.replaceAll('/var/log/h2o/error.log', log)
-    void layout
     return { args: ['-c', place.write('h2o.conf', `${user}num-threads: 1\n${moved}`)], logs: [log] }
   },
 }

@@ -13,10 +13,7 @@ export const haproxy: Server = {
     authorization: true,
     oneProcess: true,
   },
-  port: ({ tls }, { port }) =>
-    tls === true
-      ? { 'bind 127.0.0.1:443': `bind 127.0.0.1:${String(port)}` }
-      : { 'bind 127.0.0.1:80': `bind 127.0.0.1:${String(port)}` },
+  address: (tls) => (tls ? 'bind 127.0.0.1:443' : 'bind 127.0.0.1:80'),
   // -db: in the foreground.
   prepare: (text, place) => ({ args: ['-db', '-f', place.write('haproxy.cfg', text)] }),
 }

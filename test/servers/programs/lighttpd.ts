@@ -16,7 +16,7 @@ export const lighttpd: Server = {
     oneProcess: true,
   },
   // The port stands in the distribution's main file, never in a file below conf-enabled.
-  port: () => ({}),
+  address: () => undefined,
   prepare(text, place) {
     const log = path.join(place.folder, 'error.log')
     const flask = text.includes('yourapplication')
@@ -57,6 +57,6 @@ export const lighttpdSetups: readonly Setup[] = [
       offload: 'x-sendfile',
     },
   },
-  { server: 'lighttpd', file: 'subpath.conf', mount: '/app' },
+  { server: 'lighttpd', file: 'subpath.conf', mount: '/app', env: { APP_MOUNT: '/app' } },
   { server: 'lighttpd', file: 'https.conf', tls: true, can: { staticFiles: false } },
 ]

@@ -16,10 +16,7 @@ export const nginx: Server = {
     authorization: true,
     oneProcess: true,
   },
-  port: ({ tls }, { port }) =>
-    tls === true
-      ? { 'listen 443': `listen 127.0.0.1:${String(port)}` }
-      : { 'listen 80': `listen 127.0.0.1:${String(port)}` },
+  address: (tls) => (tls ? 'listen 443' : 'listen 80'),
   prepare(text, place) {
     const site = place.write('site.conf', text)
     for (const name of ['body', 'fastcgi', 'proxy', 'uwsgi', 'scgi']) place.writable(name)

@@ -1,0 +1,17 @@
+/** What one conformance case is. */
+import type { Site } from './site.ts'
+
+export interface HttpCase {
+  readonly name: string
+  /** Why this site cannot do it, by name; undefined when it can. */
+  readonly not?: (site: Site) => string | undefined
+  /** Asks and asserts. */
+  readonly run: (site: Site) => Promise<void>
+}
+
+/** Reasons by server, or by server and configuration file. */
+export function except(
+  reasons: Readonly<Record<string, string>>,
+): (site: Site) => string | undefined {
+  return (site) => reasons[site.name] ?? reasons[site.server]
+}
