@@ -1,2 +1,163 @@
-/** Public names of @fastcgi/fastify. */
-export {}
+/**
+ * `@fastcgi/fastify`: a Fastify app, 4 or 5, as FastCGI. Two ways: `serve(app)`, one line for every way
+ * in which a web server starts or reaches an app; and `serverFactory`, with which `fastify.listen()` and
+ * `fastify.close()` keep their meaning and speak FastCGI.
+ */
+import type { IncomingMessage, RequestListener, Server as HttpServer } from 'node:http'
+
+import {
+  createServer,
+  serve as serveListener,
+  type AppLoader,
+  type FastcgiRequest,
+  type ServeOptions,
+  type Server,
+  type ServerOptions,
+} from '@fastcgi/core'
+// For the types below.
+import type * as _fastify from 'fastify'
+
+export type { AppLoader, FastcgiRequest, ServeOptions, Server, ServerOptions } from '@fastcgi/core'
+
+/** What is used of a Fastify app; structural, so that Fastify 4 and 5 fit, whatever its type parameters. */
+export interface FastifyApp {
+  readonly server: unknown
+  ready(): unknown
+  close(): unknown
+  hasRequestDecorator(name: string): boolean
+  decorateRequest(name: string, value: never): unknown
+  addHook(name: 'onClose', hook: () => Promise<void>): unknown
+}
+
+/**
+ * Serves a Fastify app over FastCGI: spawned by a web server, on a socket, under systemd, as plain CGI
+ * or, for trying out, behind a gateway on http://127.0.0.1:8080. See `serve` of `@fastcgi/core` for how
+ * the mode is found, for logging and for the end.
+ *
+ * The app must not have called `listen()`. It is made ready first: requests wait until all plugins are
+ * loaded. When the process is told to end, running requests are finished, then `app.close()` runs the
+ * `onClose` hooks; `app.close()` called by the app itself ends the FastCGI server too.
+ *
+ * @param app the app, or a function without parameters that loads it or a module with it as default
+ *   export. Prefer the function: requests wait while the app loads, NODE_ENV is `production` before it
+ *   does, and a failure to load is answered 503 and logged.
+ * @param options as for `serve` of `@fastcgi/core`
+ * @returns the server, once it listens
+ */
+export async function serve(
+  app: FastifyApp | AppLoader<FastifyApp>,
+  options: ServeOptions = {},
+): Promise<Server> {
+  const served = new Served()
+  const server = await serveListener(app, {
+    ...options,
+    adapt: (loaded) => served.prepare(loaded),
+    onStop: async () => {
+      await served.close()
+      await options.onStop?.()
+    },
+  })
+  served.server = server
+  return server
+}
+
+/** An app and the server in front of it; either may be the first to close. */
+class Served {
+  server: Server | undefined
+  #app: FastifyApp | undefined
+
+  /** Makes the app ready, and gives the server whose listeners take its requests. */
+  async prepare(app: FastifyApp): Promise<HttpServer> {
+    if (!isFastify(app)) {
+      throw new TypeError(
+        'No Fastify app: expected fastify() or a module that exports one as default.',
+      )
+    }
+    this.#app = app
+    try {
+      decorate(app)
+      app.addHook('onClose', async () => {
+        this.server?.close()
+      })
+    } catch (error) {
+      // An app that is ready already takes neither; request.raw.fastcgi is there all the same.
+      if (!isStarted(error)) throw error
+    }
+    await app.ready()
+    return app.server as HttpServer
+  }
+
+  async close(): Promise<void> {
+    await this.#app?.close()
+  }
+}
+
+function isStarted(error: unknown): boolean {
+  return /ALREADY_LISTENING|already listening|AVV_ERR_.*ROOT_PLG_BOOTED|DEC_AFTER_START/.test(
+    `${String((error as { code?: unknown }).code)} ${String(error)}`,
+  )
+}
+
+function isFastify(value: unknown): value is FastifyApp {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'decorateRequest' in value &&
+    'ready' in value &&
+    'server' in value
+  )
+}
+
+/** Fastify's plugins take an instance and, in the old form, a callback. */
+type Done = (error?: Error) => void
+
+/**
+ * A plugin that adds `request.fastcgi`, for apps that use {@link serverFactory}; `serve` adds it by
+ * itself. It holds for the whole app: `app.register(fastcgi)`.
+ */
+export function fastcgi(app: unknown, _options: unknown, done: Done): void {
+  decorate(app as FastifyApp)
+  done()
+}
+Object.assign(fastcgi, {
+  // What fastify-plugin sets: no scope of its own, and a name.
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: '@fastcgi/fastify',
+})
+
+function decorate(app: FastifyApp): void {
+  if (app.hasRequestDecorator('fastcgi')) return
+  const getter = {
+    getter(this: { raw: IncomingMessage }): FastcgiRequest | undefined {
+      return this.raw.fastcgi
+    },
+  }
+  app.decorateRequest('fastcgi', getter as never)
+}
+
+/**
+ * For `fastify({ serverFactory })`: the app's own server speaks FastCGI, so that
+ * `fastify.listen({ path: '/run/app.sock' })`, `fastify.listen({ port: 9000 })` and `fastify.close()` do
+ * what they say. Signals and modes are then the app's business; `serve` sees to both.
+ *
+ * @param handler Fastify's listener
+ */
+export function serverFactory(handler: RequestListener): Server {
+  return createServer(handler)
+}
+
+/**
+ * The same with options of `createServer`: `fastify({ serverFactory: serverFactoryWith({ mount }) })`.
+ *
+ * @param options as for `createServer` of `@fastcgi/core`
+ */
+export function serverFactoryWith(options: ServerOptions): (handler: RequestListener) => Server {
+  return (handler) => createServer(options, handler)
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the web server said beyond HTTP. */
+    fastcgi: FastcgiRequest
+  }
+}
