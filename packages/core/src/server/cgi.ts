@@ -12,6 +12,8 @@ export interface CgiCaller {
   readonly stdin: () => Readable
   /** Writes to descriptor 1; `done` when it is out. */
   readonly stdout: (bytes: Uint8Array, done: (error?: Error | null) => void) => void
+  /** Calls back when descriptor 1 cannot be written any more. */
+  readonly lost: (listener: () => void) => void
   /** Writes to the web server's error log. */
   readonly stderr: (bytes: Uint8Array) => void
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { InheritedSocket } from './descriptor.ts'
-import { cleanEnvironment, findMode, usageText, type Mode, type Surroundings } from './modes.ts'
+import { cleanEnvironment, findMode, type Mode, type Surroundings } from './modes.ts'
 
 const cgi = { GATEWAY_INTERFACE: 'CGI/1.1', REQUEST_METHOD: 'GET' }
 const systemd = { LISTEN_PID: '42', LISTEN_FDS: '1' }
@@ -72,7 +72,7 @@ describe('findMode', () => {
     const noSystemd = { ...noVariable, env: {} }
     expect(mode(noSystemd)).toEqual({ type: 'spawned', path: '/run/web/app.sock' })
     const noSocket = { ...noSystemd, fd0: other }
-    expect(mode(noSocket)).toEqual({ type: 'gateway', port: 8080 })
+    expect(mode(noSocket)).toEqual({ type: 'gateway', port: undefined })
     expect(mode({ ...noSocket, interactive: false }).type).toBe('usage')
   })
 
@@ -145,16 +145,16 @@ describe('findMode', () => {
   describe('gateway', () => {
     it('runs when asked, without a terminal and in production', () => {
       const env = { NODE_ENV: 'production' }
-      expect(mode({ env, arguments: ['--gateway'] })).toEqual({ type: 'gateway', port: 8080 })
-      expect(mode({ env, gateway: true })).toEqual({ type: 'gateway', port: 8080 })
+      expect(mode({ env, arguments: ['--gateway'] })).toEqual({ type: 'gateway', port: undefined })
+      expect(mode({ env, gateway: true })).toEqual({ type: 'gateway', port: undefined })
       expect(mode({ env: { ...env, FASTCGI_GATEWAY: '1' } })).toEqual({
         type: 'gateway',
-        port: 8080,
+        port: undefined,
       })
     })
 
     it('runs in a terminal, but not in production and not when the option says no', () => {
-      expect(mode({ interactive: true })).toEqual({ type: 'gateway', port: 8080 })
+      expect(mode({ interactive: true })).toEqual({ type: 'gateway', port: undefined })
       expect(mode({ interactive: true, env: { NODE_ENV: 'production' } })).toMatchObject({
         type: 'usage',
         reason: expect.stringContaining('--gateway') as string,
@@ -180,15 +180,6 @@ describe('findMode', () => {
         reason: expect.stringContaining(port) as string,
       })
     })
-  })
-})
-
-describe('usageText', () => {
-  it('names the script and the arguments', () => {
-    expect(usageText('/srv/app/shop.fcgi')).toMatch(
-      /^Usage: shop\.fcgi .*--listen ADDRESS.*--gateway/,
-    )
-    expect(usageText(undefined)).toMatch(/^Usage: app\.fcgi /)
   })
 })
 

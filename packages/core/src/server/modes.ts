@@ -1,6 +1,5 @@
 // How this process was started, and so where its requests come from: the same `.fcgi` file is a CGI script, listens on a
 // socket, is started by systemd or by a web server, or is tried by hand. The first that fits is taken.
-import { basename } from 'node:path'
 import type { InheritedSocket } from './descriptor.ts'
 import { parseListenAddress, type ListenAddress } from './listen-address.ts'
 
@@ -21,8 +20,8 @@ export type Mode =
   | { readonly type: 'systemd'; readonly sockets: readonly ActivatedSocket[] }
   /** Descriptor 0 is a listening socket: a web server or spawner started us (FastCGI §2.2). */
   | { readonly type: 'spawned'; readonly path: string | undefined }
-  /** HTTP on 127.0.0.1, for development. */
-  | { readonly type: 'gateway'; readonly port: number }
+  /** HTTP on 127.0.0.1, for development; without a port nobody has named one. */
+  | { readonly type: 'gateway'; readonly port: number | undefined }
   /** `--help`, or nothing fits: `reason` says what was looked for. */
   | { readonly type: 'usage'; readonly reason: string | undefined }
 
@@ -42,7 +41,7 @@ export interface Surroundings {
   readonly interactive: boolean
 }
 
-/** Where the gateway listens when neither `--gateway=PORT` nor PORT says otherwise. */
+/** Where the gateway listens when nothing says otherwise. */
 export const defaultGatewayPort = 8080
 
 const firstActivated = 3
@@ -150,7 +149,7 @@ function gatewayOrUsage(surroundings: Surroundings, args: Arguments): Mode {
   }
   const port =
     typeof request === 'string' || typeof request === 'number' ? request : (env.PORT ?? '')
-  if (port === '') return { type: 'gateway', port: defaultGatewayPort }
+  if (port === '') return { type: 'gateway', port: undefined }
   const number = Number(port)
   if (!/^\d+$/.test(String(port)) || number > 65535) {
     return { type: 'usage', reason: `The gateway cannot listen on port ${JSON.stringify(port)}.` }
@@ -166,22 +165,6 @@ function usage({ env, pid }: Surroundings): Mode {
       ? `${looked} LISTEN_PID is ${env.LISTEN_PID} but this is process ${pid}: something stands between systemd and node (start node itself, or by exec).`
       : looked
   return { type: 'usage', reason }
-}
-
-/** What `--help` prints, and what is printed with status 64 when no mode fits. */
-export function usageText(script: string | undefined): string {
-  const name = script === undefined ? 'app.fcgi' : basename(script)
-  return `Usage: ${name} [--listen ADDRESS | --gateway[=PORT]]
-
-A FastCGI application. Started by a web server it finds its socket by itself. Otherwise:
-
-  --listen ADDRESS   listen on /run/app.sock, @name, :9000 (127.0.0.1), 0.0.0.0:9000, [::1]:9000 or fd:3
-  --gateway[=PORT]   development: serve HTTP on http://127.0.0.1:PORT (default $PORT or ${defaultGatewayPort})
-  --help             this text
-
-FASTCGI_LISTEN=ADDRESS does what --listen does; systemd's LISTEN_FDS is understood.
-In a terminal the gateway starts without being asked.
-`
 }
 
 /** Variables that have done their work once the mode is found; child processes must not act on them again. */

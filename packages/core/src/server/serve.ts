@@ -1,17 +1,16 @@
 // `serve(app)`: the one line that makes an app a FastCGI application, in whatever way the process was started.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { dirname, resolve } from 'node:path'
-import { isatty } from 'node:tty'
-import { isLoader, loadApp, requestTaker, type AppLoader, type RequestTaker } from './app.ts'
+import { isLoader, loadApp, requestTaker, type AppLoader } from './app.ts'
+import type { CgiCaller } from './cgi.ts'
 import { serveCgi } from './cgi-process.ts'
 import { watchFiles } from './changed.ts'
-import { inspectDescriptor } from './descriptor.ts'
 import { openActivated, openDescriptor, openDoor, type Door } from './doors.ts'
 import { entryScript } from './entry.ts'
 import { settleNodeEnv } from './environment.ts'
 import { answer, AppGate } from './gate.ts'
 import { createLog, describeError, type Log } from './log.ts'
-import { cleanEnvironment, findMode, type Mode } from './modes.ts'
+import { defaultGatewayPort, type Mode } from './modes.ts'
 import { resolveOptions } from './options.ts'
 import { failedHandler, failedLoad } from './refusals.ts'
 import {
@@ -21,6 +20,7 @@ import {
   type ServeOptions,
 } from './serve-options.ts'
 import { createServer, type Server } from './server.ts'
+import { findStart, type Start } from './start.ts'
 import { processShutdown, type Shutdown, type Stoppable } from './shutdown.ts'
 import { endWithUsage, ServeError } from './usage.ts'
 
@@ -47,10 +47,11 @@ export function serve(
   app: unknown,
   options: ServeOptions | AdapterOptions<never> = {},
 ): Promise<Server> {
-  return new Serving(app, options).start()
+  return new Serving(app, options).start(undefined)
 }
 
-class Serving {
+/** One call of `serve`. */
+export class Serving {
   readonly #app: unknown
   readonly #options: ServeOptions & Partial<AdapterOptions<never>>
   readonly #shutdown: Shutdown | undefined
@@ -71,13 +72,13 @@ class Serving {
     this.#script = options.script ?? entryScript()
   }
 
-  async start(): Promise<Server> {
+  async start(start: Start | undefined): Promise<Server> {
     const options = this.#options
     if (!isLoader(this.#app) && !isThenable(this.#app) && !options.adapt) requestTaker(this.#app)
-    const mode = this.#findMode()
-    if (mode.type === 'usage')
+    const { mode, cgi } = start ?? findStart(options)
+    if (mode.type === 'usage') {
       return endWithUsage(mode.reason, this.#script, this.#log, this.#shutdown !== undefined)
-    cleanEnvironment(process.env)
+    }
     this.#development = mode.type === 'gateway'
     this.#guardProcess(mode)
     if (!this.#development && options.env !== false) {
@@ -85,36 +86,24 @@ class Serving {
       // A CGI process lives for one request: a line in each would bury the log.
       if (message !== undefined && mode.type !== 'cgi') this.#log.write(message)
     }
+    const handlerError = (
+      error: unknown,
+      request: IncomingMessage,
+      response: ServerResponse,
+    ): void => this.#handlerError(error, request, response)
     const server = createServer({
       ...options,
       script: this.#script,
-      handlerError: (error, request, response) => this.#handlerError(error, request, response),
+      handlerError,
       warn: (code, message) => this.#log.write(`${message} [${code}]`),
     })
     const gate = new AppGate(server, {
       loadTimeout: options.loadTimeout ?? defaultLoadTimeout,
-      handlerError: (error, request, response) => this.#handlerError(error, request, response),
+      handlerError,
     })
-    await this.#open(server, mode)
+    await this.#open(server, mode, cgi)
     void this.#load(gate)
     return server
-  }
-
-  #findMode(): Mode {
-    const { listen, gateway } = this.#options
-    try {
-      return findMode({
-        env: process.env,
-        arguments: this.#options.arguments ?? process.argv.slice(2),
-        pid: process.pid,
-        listen,
-        gateway,
-        descriptor0: () => inspectDescriptor(0),
-        interactive: isatty(0) && isatty(1),
-      })
-    } catch (error) {
-      return { type: 'usage', reason: (error as Error).message }
-    }
   }
 
   #guardProcess(mode: Mode): void {
@@ -131,15 +120,14 @@ class Serving {
     }
   }
 
-  async #open(server: Server, mode: Mode): Promise<void> {
-    if (mode.type === 'cgi') {
+  async #open(server: Server, mode: Mode, cgi: CgiCaller | undefined): Promise<void> {
+    if (cgi) {
       this.#addToShutdown(server)
-      const finished = serveCgi(server)
-      void finished.then((status) => this.#end(status))
+      void serveCgi(server, cgi).then((status) => this.#end(status))
       return
     }
     if (mode.type === 'gateway') {
-      await this.#openGateway(server, mode.port)
+      await this.#openGateway(server, mode.port ?? defaultGatewayPort)
       return
     }
     let door: Door
@@ -184,6 +172,7 @@ class Serving {
       mount: this.#options.mount,
       script: this.#script,
     })
+    server.once('close', () => void gateway.close())
     this.#log.write(`development gateway on ${gateway.url}`)
     this.#addToShutdown(server, {
       drain: (timeout) => Promise.all([gateway.close(timeout), server.drain(timeout)]),

@@ -1,6 +1,7 @@
 // What a process says that was started wrongly, or was asked for help.
+import { basename } from 'node:path'
 import type { Log } from './log.ts'
-import { usageText } from './modes.ts'
+import { defaultGatewayPort } from './modes.ts'
 
 /** The status of a process that was started wrongly: EX_USAGE of sysexits.h. */
 const usageStatus = 64
@@ -10,6 +11,22 @@ export class ServeError extends Error {
   override name = 'ServeError'
   /** Stable: no way to get requests was found, or `--help` was asked for. */
   readonly code = 'FCGI_USAGE'
+}
+
+/** What `--help` prints, and what is printed with status 64 when no mode fits. */
+export function usageText(script: string | undefined): string {
+  const name = script === undefined ? 'app.fcgi' : basename(script)
+  return `Usage: ${name} [--listen ADDRESS | --gateway[=PORT]]
+
+A FastCGI application. Started by a web server it finds its socket by itself. Otherwise:
+
+  --listen ADDRESS   listen on /run/app.sock, @name, :9000 (127.0.0.1), 0.0.0.0:9000, [::1]:9000 or fd:3
+  --gateway[=PORT]   development: serve HTTP on http://127.0.0.1:PORT (default $PORT or ${defaultGatewayPort})
+  --help             this text
+
+FASTCGI_LISTEN=ADDRESS does what --listen does; systemd's LISTEN_FDS is understood.
+In a terminal the gateway starts without being asked.
+`
 }
 
 /**

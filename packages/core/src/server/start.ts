@@ -1,0 +1,41 @@
+// The start of a process: its mode, and what must be taken away from the app before it is loaded.
+import { isatty } from 'node:tty'
+import type { CgiCaller } from './cgi.ts'
+import { takeCgiCaller } from './cgi-process.ts'
+import { inspectDescriptor } from './descriptor.ts'
+import { cleanEnvironment, findMode, type Mode } from './modes.ts'
+import type { ServeOptions } from './serve-options.ts'
+
+/** How a process was started, and what of that the app must not see. */
+export interface Start {
+  readonly mode: Mode
+  /** There in CGI mode. */
+  readonly cgi?: CgiCaller | undefined
+}
+
+/**
+ * Finds the mode and takes away what belongs to it: used variables from the environment, descriptor 1 in CGI mode. Once
+ * a process.
+ */
+export function findStart(options: ServeOptions): Start {
+  const mode = modeOf(options)
+  if (mode.type === 'usage') return { mode }
+  cleanEnvironment(process.env)
+  return mode.type === 'cgi' ? { mode, cgi: takeCgiCaller() } : { mode }
+}
+
+function modeOf({ listen, gateway, arguments: given }: ServeOptions): Mode {
+  try {
+    return findMode({
+      env: process.env,
+      arguments: given ?? process.argv.slice(2),
+      pid: process.pid,
+      listen,
+      gateway,
+      descriptor0: () => inspectDescriptor(0),
+      interactive: isatty(0) && isatty(1),
+    })
+  } catch (error) {
+    return { type: 'usage', reason: (error as Error).message }
+  }
+}

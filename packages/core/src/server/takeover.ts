@@ -1,0 +1,177 @@
+// For apps that call listen() themselves and are not to be changed: the listen that is meant is served over FastCGI
+// instead, in the mode `serve` would find. Behind `@fastcgi/core/register`.
+import cluster from 'node:cluster'
+import type http from 'node:http'
+import net, { type AddressInfo } from 'node:net'
+import { isMainThread } from 'node:worker_threads'
+import { isHttpServer } from './app.ts'
+import { settleNodeEnv } from './environment.ts'
+import { createLog } from './log.ts'
+import { Serving } from './serve.ts'
+import type { ServeOptions } from './serve-options.ts'
+import { Server } from './server.ts'
+import { processShutdown } from './shutdown.ts'
+import { findStart, type Start } from './start.ts'
+
+/** Marks the process that was started; child processes inherit it and are left alone. */
+const marker = 'FASTCGI_REGISTERED'
+
+type Listen = typeof net.Server.prototype.listen
+
+/** What the environment says in place of options. */
+function optionsFrom(env: NodeJS.ProcessEnv): ServeOptions {
+  return {
+    // The arguments are the app's.
+    arguments: [],
+    log: env.FASTCGI_LOG || undefined,
+    mode: env.FASTCGI_SOCKET_MODE || undefined,
+    owner: env.FASTCGI_SOCKET_OWNER || undefined,
+    group: env.FASTCGI_SOCKET_GROUP || undefined,
+  }
+}
+
+/**
+ * Takes over the `listen()` of the app in this process. Does nothing in worker threads, cluster workers and child
+ * processes of a process that has done so.
+ */
+export function takeOverListen(): void {
+  const { env } = process
+  if (!isMainThread || cluster.isWorker) return
+  if (env[marker] !== undefined && env[marker] !== String(process.pid)) return
+  env[marker] = String(process.pid)
+  processShutdown().listen()
+  const options = optionsFrom(env)
+  const log = createLog(options.log)
+  const wanted = wantedPort(env)
+  const start = findStart(options)
+  const { type } = start.mode
+  if (type !== 'usage' && type !== 'gateway') {
+    const message = settleNodeEnv(env, false)
+    if (message !== undefined && type !== 'cgi') log.write(message)
+  }
+  const original = net.Server.prototype.listen
+  net.Server.prototype.listen = function (this: net.Server, ...given: unknown[]) {
+    const port = isHttpServer(this) && !(this instanceof Server) ? tcpPort(given) : undefined
+    if (port === undefined) return Reflect.apply(original, this, given) as net.Server
+    if (wanted !== undefined && port !== wanted) {
+      log.write(`listen(${port}) is left alone: listen(${wanted}) will be served over FastCGI`)
+      return Reflect.apply(original, this, given) as net.Server
+    }
+    net.Server.prototype.listen = original
+    log.write(`listen(${port}) is served over FastCGI`)
+    take(this as http.Server, given, options, withPort(start, port))
+    return this
+  } as Listen
+}
+
+/** FASTCGI_PORT or PORT, where it is a number. */
+function wantedPort(env: NodeJS.ProcessEnv): number | undefined {
+  const text = env.FASTCGI_PORT || env.PORT
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined
+}
+
+/** The port of a listen() on TCP; undefined for a path, a descriptor or a handle. */
+function tcpPort(given: readonly unknown[]): number | undefined {
+  const [first] = given
+  if (first === undefined || first === null || typeof first === 'function') return 0
+  if (typeof first !== 'object') return portNumber(first)
+  const options = first as { port?: unknown; path?: unknown; fd?: unknown; _handle?: unknown }
+  return options.port === undefined || options.port === null ? undefined : portNumber(options.port)
+}
+
+function portNumber(value: unknown): number | undefined {
+  const isPort =
+    typeof value === 'number' ||
+    (typeof value === 'string' && value.trim() !== '' && Number(value) >= 0)
+  return isPort ? Number(value) : undefined
+}
+
+/** The gateway stands where the app meant to, unless the environment names a port. */
+function withPort(start: Start, port: number): Start {
+  const { mode } = start
+  if (mode.type !== 'gateway' || mode.port !== undefined || port === 0) return start
+  return { ...start, mode: { ...mode, port } }
+}
+
+function take(
+  app: http.Server,
+  given: readonly unknown[],
+  options: ServeOptions,
+  start: Start,
+): void {
+  const callback = given.findLast((value) => typeof value === 'function')
+  if (callback !== undefined) app.once('listening', callback as () => void)
+  const stand = new StandIn(app)
+  const signal = (given[0] as { signal?: AbortSignal } | null | undefined)?.signal
+  signal?.addEventListener('abort', () => app.close())
+  new Serving(app, options).start(start).then(
+    (server) => stand.opened(server),
+    (error: unknown) => stand.failed(error),
+  )
+}
+
+/** Makes an app's own server, which never listens, behave like one that does. */
+class StandIn {
+  readonly #app: http.Server
+  #server: Server | undefined
+  #listening = true
+
+  constructor(app: http.Server) {
+    this.#app = app
+    Object.defineProperties(app, {
+      listening: { configurable: true, get: () => this.#listening },
+      address: { configurable: true, value: () => this.#address() },
+      close: {
+        configurable: true,
+        value: (callback?: (error?: Error) => void) => this.#close(callback),
+      },
+      closeAllConnections: { configurable: true, value: () => this.#server?.closeAllConnections() },
+      closeIdleConnections: {
+        configurable: true,
+        value: () => this.#server?.closeIdleConnections(),
+      },
+      getConnections: {
+        configurable: true,
+        value: (callback: (error: Error | null, count: number) => void) => {
+          callback(null, this.#server?.statistics.openConnections ?? 0)
+          return app
+        },
+      },
+    })
+  }
+
+  opened(server: Server): void {
+    this.#server = server
+    // Closed before it was open.
+    if (this.#listening) this.#app.emit('listening')
+    else this.#finish(server)
+  }
+
+  failed(error: unknown): void {
+    this.#listening = false
+    this.#app.emit('error', error)
+  }
+
+  #address(): AddressInfo | string | null {
+    return this.#listening ? (this.#server?.address() ?? null) : null
+  }
+
+  #close(callback: ((error?: Error) => void) | undefined): http.Server {
+    const app = this.#app
+    if (!this.#listening) {
+      const error = Object.assign(new Error('Server is not running.'), {
+        code: 'ERR_SERVER_NOT_RUNNING',
+      })
+      if (callback) process.nextTick(callback, error)
+      return app
+    }
+    this.#listening = false
+    if (callback) app.once('close', () => callback())
+    if (this.#server) this.#finish(this.#server)
+    return app
+  }
+
+  #finish(server: Server): void {
+    server.close(() => this.#app.emit('close'))
+  }
+}
