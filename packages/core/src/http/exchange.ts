@@ -3,7 +3,8 @@
 // bytes leave through an Outlet.
 import { AsyncResource } from 'node:async_hooks'
 import { channel } from 'node:diagnostics_channel'
-import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type http from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { readIdentity } from '../cgi/identity.ts'
 import { bodyArrived, readParams, type RequestHead } from '../cgi/request-head.ts'
@@ -56,7 +57,6 @@ const continueExpectation = /(?:^|\W)100-continue(?:$|\W)/i
 export class Exchange implements StandInOwner, FastcgiRequestOwner {
   readonly #outlet: Outlet
   readonly #context: ExchangeContext
-  readonly #block: Buffer
   readonly head: RequestHead
   readonly role: number
   readonly requestId: number
@@ -104,14 +104,12 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     outlet: Outlet,
     context: ExchangeContext,
     head: RequestHead,
-    block: Buffer,
     role: number,
     requestId: number,
   ) {
     this.#outlet = outlet
     this.#context = context
     this.head = head
-    this.#block = block
     this.role = role
     this.requestId = requestId
     this.socket = new StandInSocket(this)
@@ -122,7 +120,7 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
   }
 
   get params(): Record<string, string> {
-    return (this.#params ??= readParams(this.#block))
+    return (this.#params ??= readParams(Buffer.from(this.head.text, 'latin1')))
   }
 
   get mount(): string {

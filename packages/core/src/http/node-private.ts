@@ -42,13 +42,22 @@ export interface ResponseInternals {
  * | --- | --- | --- |
  * | `_addHeaderLines` | `headersDistinct` counts on it | `headersDistinct` is empty |
  * | `_consuming`, `_dumped`, `_dump` | a body nobody reads is dropped after the response, as node:http does | `resume()` is called instead |
+ * | `_readableState` | an empty body nobody listens to is closed without its machinery | the machinery runs |
  */
 export interface RequestInternals {
   _addHeaderLines(headers: string[], length: number): void
   _consuming: boolean
   _dumped: boolean
   _dump?(): void
-  _readableState: { resumeScheduled?: boolean }
+  _readableState: {
+    resumeScheduled?: boolean
+    ended?: boolean
+    endEmitted?: boolean
+    destroyed?: boolean
+    closed?: boolean
+    closeEmitted?: boolean
+    length?: number
+  }
 }
 
 /** The response with its private side in view. */
@@ -141,12 +150,36 @@ export function drained(response: ServerResponse): void {
   }
 }
 
-/** What node:http does with a body when its response is complete and nobody has read any of it. */
+/**
+ * What node:http does with a body when its response is complete and nobody has read any of it: lets it run out.
+ *
+ * Where nobody listens and all of the body is here, the stream's machinery (two ticks, some 1.5 µs) is not started only
+ * to reach this state. (bench: `pnpm bench micro`, "whole request")
+ */
 export function dump(request: IncomingMessage): void {
   const own = requestInternals(request)
-  if (own._consuming || own._readableState.resumeScheduled === true) return
+  const state = own._readableState
+  if (own._consuming || state.resumeScheduled === true) return
+  if (state.ended === true && state.length === 0 && request.complete && unheard(request)) {
+    own._consuming = true
+    own._dumped = true
+    state.endEmitted = true
+    state.destroyed = true
+    state.closed = true
+    state.closeEmitted = true
+    return
+  }
   if (own._dump) own._dump()
   else request.resume()
+}
+
+function unheard(request: IncomingMessage): boolean {
+  return (
+    request.listenerCount('end') === 0 &&
+    request.listenerCount('close') === 0 &&
+    request.listenerCount('resume') === 0 &&
+    request.listenerCount('readable') === 0
+  )
 }
 
 /** Emits 'close' on a response once, as Node's http server does after 'finish'. */

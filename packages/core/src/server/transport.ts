@@ -25,6 +25,7 @@ import {
   streamRecordText,
 } from '../protocol/record-writer.ts'
 import type { ResolvedOptions } from './options.ts'
+import { read } from './read-buffer.ts'
 
 /** What all connections of a server share. */
 export interface TransportContext {
@@ -61,6 +62,9 @@ const PEEK = 512 * 1024
 /** Milliseconds a connection without requests is kept when the server drains. */
 const DRAIN_IDLE = 1_000
 
+/** Above so many bytes of bodies in a read more of the kind is expected. */
+const BULK = 4 * 1024
+
 type Request = ConnectionRequest<Exchange>
 
 /** One connection. */
@@ -71,6 +75,9 @@ export class Transport implements Outlet {
   readonly writableHighWaterMark: number
   readonly readableHighWaterMark: number
   #dirty: Exchange[] = []
+  #lent = false
+  /** Bytes of bodies in the last read. */
+  #bodySize = 0
   #flushing = false
   /** Requests whose END_REQUEST is owed; the requests in the table that have an exchange. */
   #running = 0
@@ -103,7 +110,11 @@ export class Transport implements Outlet {
     this.#unfinishedSince = now
     this.#idleSince = now
     this.#lastProgress = now
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+    read(
+      socket,
+      (chunk, lent) => this.#receive(chunk, lent),
+      () => this.#bulk,
+    )
     socket.on('end', () => this.destroy())
     // EPIPE and ECONNRESET are how most web servers end a connection.
     socket.on('error', () => this.destroy())
@@ -115,8 +126,16 @@ export class Transport implements Outlet {
     return this.#connection.active === 0
   }
 
-  #receive(chunk: Buffer): void {
+  /** A body is arriving, in large pieces. */
+  get #bulk(): boolean {
+    return this.#bodySize > BULK
+  }
+
+  /** @param lent the chunk is overwritten after this: what is kept of it is copied */
+  #receive(chunk: Buffer, lent: boolean): void {
     if (this.#closing) return
+    this.#lent = lent
+    this.#bodySize = 0
     const events = this.#connection.receive(chunk)
     for (let i = 0; i < events.length; i++) {
       const event = events[i] as ConnectionEvent<Exchange>
@@ -146,7 +165,8 @@ export class Transport implements Outlet {
           exchange.settleBody(true)
           exchange.start()
         }
-        exchange.body(event.data)
+        this.#bodySize += event.data.length
+        exchange.body(this.#keep(event.data))
         if (exchange.blocked) this.#updateFlow()
         break
       }
@@ -163,7 +183,8 @@ export class Transport implements Outlet {
         break
       }
       case 'data':
-        event.request.context?.fileData(event.data)
+        this.#bodySize += event.data.length
+        event.request.context?.fileData(this.#keep(event.data))
         if (event.request.context?.blocked) this.#updateFlow()
         break
       case 'data-end':
@@ -183,6 +204,10 @@ export class Transport implements Outlet {
         this.#fault(event.error)
         break
     }
+  }
+
+  #keep(data: Buffer): Buffer {
+    return this.#lent ? Buffer.from(data) : data
   }
 
   #request(request: Request, params: Buffer): void {
@@ -212,7 +237,7 @@ export class Transport implements Outlet {
       return
     }
     if (head.warning) context.warned(head.warning.code, head.warning.message)
-    const exchange = new Exchange(this, context.exchange, head, params, request.role, request.id)
+    const exchange = new Exchange(this, context.exchange, head, request.role, request.id)
     exchange.ticket = request
     request.context = exchange
     this.#running++
