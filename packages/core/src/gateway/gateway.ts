@@ -9,7 +9,6 @@ import { checkTarget, DEFAULT_TIMEOUT, type Target, wholeNumber } from '../clien
 import { checkMount } from '../client/params.ts'
 import { Pool } from '../client/pool.ts'
 import { GatewayError } from './errors.ts'
-import { type AcceptingServer, openPrivateSocket } from './private-socket.ts'
 import { Relay } from './relay.ts'
 import { rulesOf, type Site } from './request-context.ts'
 import { WEB_SERVERS, type WebServer } from './web-servers.ts'
@@ -17,9 +16,7 @@ import { WEB_SERVERS, type WebServer } from './web-servers.ts'
 /** Options of {@link startGateway}. */
 export interface GatewayOptions {
   /** Where the application is: an address, or a function that makes a connection, called once a connection. */
-  connect?: Target | NonNullable<Target['connect']>
-  /** Instead of `connect`: a FastCGI server of this process; reached by a unix socket nobody else sees. */
-  server?: AcceptingServer
+  connect: Target | NonNullable<Target['connect']>
   /** Port on 127.0.0.1; 0: any free one. Default: $PORT, else 8080. */
   port?: number
   /** Path the application is mounted at. Default: the root. */
@@ -64,7 +61,6 @@ const MAX_CONNECTIONS = 512
  *
  * @throws {GatewayError} FCGI_GATEWAY_PRODUCTION, FCGI_GATEWAY_PORT; the message says what to do
  * @throws {TypeError | RangeError} for options that make no gateway
- * @throws whatever keeps the socket for `server` from being made
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const env = options.env ?? process.env
@@ -79,7 +75,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const port = wholeNumber('port', options.port ?? portOf(env['PORT']), 8080)
   if (port > 65_535) throw new RangeError(`port must be 0 to 65535, not ${port}`)
   const timeout = wholeNumber('timeout', options.timeout, DEFAULT_TIMEOUT)
-  const { target, release } = await reach(options)
+  const { connect } = options
+  const target = checkTarget(typeof connect === 'function' ? { connect } : connect)
   const pool = new Pool({
     ...target,
     maxConnections: MAX_CONNECTIONS,
@@ -93,7 +90,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   try {
     await listen(server, port)
   } catch (error) {
-    release()
     await pool.destroy()
     throw error
   }
@@ -101,7 +97,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const close = async (grace = 1_000): Promise<void> => {
     await closeServer(server, grace)
     await pool.destroy()
-    release()
   }
   return {
     url: `http://127.0.0.1:${bound}${site.mount}/`,
@@ -109,23 +104,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     server,
     close,
     [Symbol.asyncDispose]: () => close(),
-  }
-}
-
-/** Finds the way to the application; `release` undoes what had to be made for it. */
-async function reach({
-  connect,
-  server,
-}: GatewayOptions): Promise<{ target: Target; release: () => void }> {
-  if ((connect === undefined) === (server === undefined))
-    throw new TypeError('Give either connect or server')
-  if (server !== undefined) {
-    const { socketPath, close } = await openPrivateSocket(server)
-    return { target: { socketPath }, release: close }
-  }
-  return {
-    target: checkTarget(typeof connect === 'function' ? { connect } : (connect ?? {})),
-    release: () => {},
   }
 }
 

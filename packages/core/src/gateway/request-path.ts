@@ -14,6 +14,8 @@ export interface PathRules {
   readonly aboveRoot?: number
   /** Status for `%zz` or `%` alone; undefined: it stays as it is. */
   readonly badEscape?: number
+  /** Status for a byte above 127 that is not escaped; undefined: it is passed on. */
+  readonly rawByte?: number
   /** Status for `%00`; undefined: it is decoded. */
   readonly nul?: number
   /** Status for `%2F`; undefined: it is decoded. */
@@ -56,6 +58,9 @@ export function readTarget(given: string, rules: PathRules): RequestPath | Refus
       status: rules.badEscape,
       reason: 'The path has a % that is not followed by two hex digits.',
     }
+  }
+  if (rules.rawByte !== undefined && /[^\0-\x7f]/.test(given)) {
+    return { status: rules.rawByte, reason: 'The target has a byte that is not ASCII.' }
   }
   if (rules.nul !== undefined && raw.includes('%00')) {
     return { status: rules.nul, reason: 'The path has a %00.' }

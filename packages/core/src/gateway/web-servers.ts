@@ -148,6 +148,7 @@ export const SERVER_RULES: Readonly<Record<WebServer, ServerRules>> = {
       mergeSlashes: false,
       resolveDots: false,
       badEscape: 500,
+      rawByte: 400,
       star: 500,
       cutsFragment: false,
       reducesAbsolute: false,
