@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import http from 'node:http'
+import net from 'node:net'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -51,6 +52,13 @@ if (!fs.existsSync(script)) {
   console.error(`There is no ${path.relative(root, script)}.`)
   process.exit(64)
 }
+if (!(await isFree())) {
+  // Otherwise the answer of whoever listens there would pass for ours.
+  console.error(
+    `Port ${port} is taken by another program. Take another: npm start -- --port ${port + 1}`,
+  )
+  process.exit(1)
+}
 if (!(await install()) || !(await build())) process.exit(1)
 
 const app = spawn(process.execPath, [script, '--gateway'], {
@@ -69,7 +77,8 @@ app.on('exit', (code, signal) => {
   process.exit(code ?? (signal ? 1 : 0))
 })
 
-await answers()
+const status = await answers()
+if (status >= 500) console.log(`\n  The example answers ${status}; the lines above say why.`)
 console.log(`
   The ${values.example} example answers, through FastCGI:  http://127.0.0.1:${port}
 
@@ -82,17 +91,25 @@ console.log(`
   Ctrl-C stops it.
 `)
 
-/** Resolves once the gateway gives any answer; the app's exit ends this process before that. */
+/** Resolves with the status of the first answer; the app's exit ends this process before that. */
 async function answers() {
   for (;;) {
-    const ok = await new Promise((resolve) => {
+    const first = await new Promise((resolve) => {
       const request = http.get({ host: '127.0.0.1', port, path: '/', agent: false }, (response) => {
         response.destroy()
-        resolve(true)
+        resolve(response.statusCode)
       })
-      request.on('error', () => resolve(false))
+      request.on('error', () => resolve(undefined))
     })
-    if (ok) return
+    if (first !== undefined) return first
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
+}
+
+function isFree() {
+  return new Promise((resolve) => {
+    const probe = net.createServer()
+    probe.once('error', () => resolve(false))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)))
+  })
 }
