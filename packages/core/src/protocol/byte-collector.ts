@@ -24,7 +24,8 @@ export class ByteCollector {
       return
     }
     const needed = this.length + added
-    if (this.#borrowed || this.#bytes.length < needed) {
+    // A view is full, and so never written into.
+    if (this.#bytes.length < needed) {
       this.#grow(Math.max(needed, this.length * 2, FIRST_CAPACITY))
     }
     // A call into C++ costs more than a few stores: records of one byte are a way to attack.

@@ -120,7 +120,7 @@ export class Connection<C> {
           this.#beginRequest(events, chunk)
           break
         case RecordType.AbortRequest:
-          if (reader.last) this.#abortRequest(events)
+          this.#abortRequest(events)
           break
         case RecordType.Data:
           this.#data(events, chunk)
@@ -271,7 +271,6 @@ export class Connection<C> {
   }
 
   #paramsEnd(events: ConnectionEvent<C>[], request: ActiveRequest<C>): void {
-    if (this.#borrower === request) this.#borrower = undefined
     const params = request.params.take()
     const overloaded = this.#table.running >= this.#limits.maxRequestsPerConnection
     const refused = request.paramsTooLarge || overloaded

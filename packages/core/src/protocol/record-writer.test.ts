@@ -110,11 +110,14 @@ describe('endRecords', () => {
     expect(readAnswer(records, 7).appStatus).toBe(0xffffffff)
   })
 
-  it.each([1, 255, 256, 1000, 65_535])('has the common form as text, for id %i', (id) => {
-    const expected = endRecords(id, 0, 0, false).toString('latin1')
-    expect(endRecordsText(id)).toBe(expected)
-    expect(endRecordsText(id)).toBe(expected)
-  })
+  it.each([1, 255, 256, 1000, 65_535, 1000 & 255, 255, 1])(
+    'has the common form as text, for id %i',
+    (id) => {
+      const expected = endRecords(id, 0, 0, false).toString('latin1')
+      expect(endRecordsText(id)).toBe(expected)
+      expect(endRecordsText(id)).toBe(expected)
+    },
+  )
 })
 
 describe('the other records', () => {
