@@ -2,7 +2,8 @@
 // its URL: SCRIPT_NAME alone does not tell, since many servers put the client's path there.
 
 import { decodePath, mountEnd, normalizePath } from './target.ts'
-import { mountWarning, type HeadWarning } from './warnings.ts'
+import { mountWarning, type HeadWarning, type MountDoubt } from './warnings.ts'
+import { WebServer } from './web-server.ts'
 
 /** What the decision is made from. All values are latin1 text as the server sent them, decoded by it. */
 export interface MountFacts {
@@ -16,7 +17,7 @@ export interface MountFacts {
   /** CONTEXT_PREFIX and CONTEXT_DOCUMENT_ROOT, the two sides of Apache's Alias. */
   readonly contextPrefix: string
   readonly contextDocumentRoot: string
-  readonly software: string
+  readonly server: WebServer
 }
 
 /** Which file is the entry script. */
@@ -52,31 +53,32 @@ const root: Mount = { mount: '', end: 0, warning: undefined }
  * 3. Otherwise empty, with a warning when the server's configuration may mean something else.
  */
 export function findMount(facts: MountFacts, entry: EntryScript): Mount {
-  const { scriptName, pathInfo, software } = facts
+  const { scriptName, pathInfo, server } = facts
   if (scriptName === '' || scriptName === '/') {
-    if (scriptName === '/' && software.startsWith('lighttpd'))
-      return undecided('follows-path', software)
+    if (scriptName === '/' && server === WebServer.Lighttpd)
+      return undecided('follows-path', server)
     return maybeStripped(facts)
   }
   // A SCRIPT_NAME the server did not normalise is the client's path as it came.
   if (!scriptName.startsWith('/') || /\/\/|\/\.\.?(?:\/|$)|[\0-\x1f]/.test(scriptName)) return root
   if (isOwnAddress(facts, entry)) return ownMount(facts)
 
-  if (software.startsWith('Apache')) {
-    const alias = withoutSlash(facts.contextPrefix)
-    if (alias === scriptName) {
-      const end = mountEnd(facts.path, scriptName)
-      return end < 0 ? root : { mount: scriptName, end, warning: undefined }
-    }
+  // Alias to a script that starts this one by a wrapper.
+  if (
+    facts.scriptFilename !== '' &&
+    facts.scriptFilename === withoutSlash(facts.contextDocumentRoot) &&
+    scriptName === withoutSlash(facts.contextPrefix)
+  ) {
+    return fixedMount(facts.path, scriptName)
   }
   const whole = pathInfo === undefined || pathInfo === ''
-  if (software.startsWith('Apache') || software.startsWith('lighttpd')) {
-    if (!isUnder(facts.path, scriptName)) return otherScript(facts)
-    if (software.startsWith('Apache') && whole) return undecided('whole-path', software)
-    return undecided('follows-path', software)
+  if (server === WebServer.Apache || server === WebServer.Lighttpd) {
+    if (!isUnder(facts.path, scriptName) || isHidden(facts)) return otherScript(facts)
+    if (server === WebServer.Apache && whole) return undecided('whole-path', server)
+    return undecided('follows-path', server)
   }
   if (pathInfo === undefined) {
-    return isUnder(facts.path, scriptName) ? undecided('whole-path', software) : otherScript(facts)
+    return isUnder(facts.path, scriptName) ? undecided('whole-path', server) : otherScript(facts)
   }
   return prefixMount(facts, scriptName, pathInfo)
 }
@@ -89,18 +91,19 @@ export function fixedMount(path: string, mount: string): Mount {
 }
 
 function prefixMount(facts: MountFacts, scriptName: string, pathInfo: string): Mount {
-  const { path, software } = facts
+  const { path, server } = facts
   // nginx with ^(/app/)(.*)$ leaves the slash on the wrong side.
   const mount = pathInfo !== '' && !pathInfo.startsWith('/') ? withoutSlash(scriptName) : scriptName
-  if (mount.endsWith('/')) return undecided('whole-path', software)
+  if (mount.endsWith('/')) return undecided('whole-path', server)
   const end = mountEnd(path, mount)
   if (end < 0) {
     return isUnder(path, mount) || path.startsWith(mount)
-      ? undecided('collision', software)
+      ? undecided('collision', server)
       : otherScript(facts)
   }
+  if (isHidden(facts)) return otherScript(facts)
   // A file name: ^(.+\.fcgi)(/.*)$ cuts /evil/app.fcgi/x wherever the client wants.
-  if (mount.slice(mount.lastIndexOf('/')).includes('.')) return undecided('file-name', software)
+  if (mount.slice(mount.lastIndexOf('/')).includes('.')) return undecided('file-name', server)
   // An empty PATH_INFO is the mount itself without a slash, or a regular expression that did not match.
   if (pathInfo === '' && normalizePath(decodePath(path)) !== mount) return root
   return { mount, end, warning: undefined }
@@ -108,17 +111,20 @@ function prefixMount(facts: MountFacts, scriptName: string, pathInfo: string): M
 
 /** SCRIPT_FILENAME is the entry script, and SCRIPT_NAME leads there by the server's own mapping. */
 function isOwnAddress(facts: MountFacts, entry: EntryScript): boolean {
-  const { scriptName, contextPrefix, contextDocumentRoot } = facts
+  const { scriptName } = facts
   const file = filePath(facts.scriptFilename)
   if (!isOwnScript(file, entry)) return false
   if (isJoined(file, withoutSlash(facts.documentRoot), scriptName)) return true
-  if (contextPrefix !== '' && scriptName.startsWith(contextPrefix)) {
-    return isJoined(file, contextDocumentRoot, scriptName.slice(contextPrefix.length))
+  // `Alias /app /srv/app.fcgi` and `Alias /app/ /srv/app.fcgi/` mean the same.
+  const prefix = withoutSlash(facts.contextPrefix)
+  if (prefix !== '' && scriptName.startsWith(prefix)) {
+    const rest = scriptName.slice(prefix.length)
+    return isJoined(file, withoutSlash(facts.contextDocumentRoot), rest)
   }
   // h2o sends no DOCUMENT_ROOT and makes both values from the same file.
   return (
     facts.documentRoot === '' &&
-    facts.software.startsWith('h2o') &&
+    facts.server === WebServer.H2o &&
     lastSegment(file) === lastSegment(scriptName)
   )
 }
@@ -136,11 +142,9 @@ function isOwnScript(file: string, entry: EntryScript): boolean {
 }
 
 function ownMount(facts: MountFacts): Mount {
-  const { path, scriptName, pathInfo } = facts
+  const { path, scriptName } = facts
   const end = mountEnd(path, scriptName)
-  // Rewritten to the script although the URL names it by chance: then PATH_INFO is the whole path.
-  const hidden = end < 0 || (pathInfo !== undefined && pathInfo !== '' && isSame(path, pathInfo))
-  if (!hidden) return { mount: scriptName, end, warning: undefined }
+  if (end >= 0 && !isHidden(facts)) return { mount: scriptName, end, warning: undefined }
   if (lastSegment(scriptName) !== lastSegment(facts.scriptFilename)) return root
   const directory = scriptName.slice(0, scriptName.lastIndexOf('/'))
   return fixedMount(path, directory)
@@ -148,38 +152,37 @@ function ownMount(facts: MountFacts): Mount {
 
 /** PATH_INFO ends like the path but lacks its beginning: the server took a prefix away and tells nobody. */
 function maybeStripped(facts: MountFacts): Mount {
-  const { path, pathInfo, software } = facts
+  const { path, pathInfo, server } = facts
   if (pathInfo === undefined || pathInfo === path) return root
   const seen = normalizePath(decodePath(path))
   const told = normalizePath(pathInfo)
   if (told.length >= seen.length) return root
   // h2o keeps what it cannot read; Caddy cuts `/app` off both `/app` and `/application`.
-  return seen.endsWith(told) && software.startsWith('Caddy')
-    ? undecided('stripped', software)
-    : root
+  return seen.endsWith(told) && server === WebServer.Caddy ? undecided('stripped', server) : root
 }
 
 /** The server rewrote the path to a script that is not this one: harmless at the root, unknown below. */
 function otherScript(facts: MountFacts): Mount {
   const directory = facts.scriptName.slice(0, facts.scriptName.lastIndexOf('/'))
   if (directory === '' || mountEnd(facts.path, directory) < 0) return root
-  return undecided('other-script', facts.software)
+  return undecided('other-script', facts.server)
 }
 
-function undecided(kind: Parameters<typeof mountWarning>[0], software: string): Mount {
-  const warning = mountWarning(kind, software)
-  let mount = undecidedMounts.get(warning)
-  if (mount === undefined) {
-    mount = { mount: '', end: 0, warning }
-    undecidedMounts.set(warning, mount)
-  }
-  return mount
+/** The URL names the script by chance, and was rewritten to it nevertheless: then PATH_INFO is the whole path. */
+function isHidden({ path, scriptName, pathInfo }: MountFacts): boolean {
+  return pathInfo !== undefined && pathInfo.startsWith(scriptName) && isSame(path, pathInfo)
 }
 
-const undecidedMounts = new Map<HeadWarning, Mount>()
+const undecidedMounts = new Map<MountDoubt, (Mount | undefined)[]>()
+
+function undecided(doubt: MountDoubt, server: WebServer): Mount {
+  let byServer = undecidedMounts.get(doubt)
+  if (byServer === undefined) undecidedMounts.set(doubt, (byServer = []))
+  return (byServer[server] ??= { mount: '', end: 0, warning: mountWarning(doubt, server) })
+}
 
 function isUnder(path: string, mount: string): boolean {
-  return mountEnd(path, mount) >= 0 || isSame(path, mount)
+  return path === mount || mountEnd(path, mount) >= 0 || isSame(path, mount)
 }
 
 function isSame(path: string, decoded: string): boolean {

@@ -2,6 +2,7 @@
 // be reached by `/admin/../public`, `/%61dmin` or `//admin` past a rule for `/admin`.
 
 import { decodePath, mountEnd, normalizePath } from './target.ts'
+import { WebServer } from './web-server.ts'
 
 /**
  * The decoded path a web server tells by SCRIPT_NAME and PATH_INFO.
@@ -15,7 +16,7 @@ export function normalizedPath(
   scriptName: string,
   pathInfo: string,
   mount: string,
-  software: string,
+  server: WebServer,
 ): { path: string; told: boolean } {
   const seen = normalizePath(decodePath(path))
   const script = scriptName === '/' && pathInfo.startsWith('/') ? '' : scriptName
@@ -31,5 +32,5 @@ export function normalizedPath(
   }
   if (!told.startsWith('/')) return { path: seen, told: false }
   // Caddy judges the cleaned path but tells the one it was asked for.
-  return { path: software.startsWith('Caddy') ? normalizePath(told) : told, told: true }
+  return { path: server === WebServer.Caddy ? normalizePath(told) : told, told: true }
 }

@@ -15,8 +15,9 @@ import {
   reduceTarget,
   targetOf,
 } from './target.ts'
-import { lookUp, Slot, SLOTS, type Variable } from './variables.ts'
-import { notNormalized, queryLost, type HeadWarning } from './warnings.ts'
+import { lookUp, Slot, SLOTS, startOfBlock } from './variables.ts'
+import { webServerOf, WebServer } from './web-server.ts'
+import { notNormalized, type HeadWarning } from './warnings.ts'
 
 export { readParams } from './params.ts'
 export { HeadError, type HeadErrorCode } from './head-error.ts'
@@ -68,6 +69,8 @@ export interface RequestHead {
   /** SERVER_PORT. Apache and Caddy take it from the client's Host header by default. */
   localPort: number | undefined
   encrypted: boolean
+  /** The whole block in latin1: what `readParams` reads when somebody asks. */
+  text: string
   /** Something to change in the web server's configuration; log each code once. */
   warning: HeadWarning | undefined
 }
@@ -75,9 +78,6 @@ export interface RequestHead {
 // Offsets of the values in the slots: written and read within one call, so one pair of arrays serves all.
 const starts = new Int32Array(SLOTS)
 const ends = new Int32Array(SLOTS)
-
-/** What came first last time. */
-let first: Variable | undefined
 
 /**
  * Reads a complete PARAMS block.
@@ -95,7 +95,7 @@ export function readRequestHead(block: Buffer, options: HeadOptions): RequestHea
   let size = 0
   let count = 0
   let hasForwarded = false
-  let previous: Variable | undefined
+  let previous = startOfBlock
   // Where the next NUL is, so that one search serves all the pairs before it.
   let nul = -1
   let position = 0
@@ -126,14 +126,15 @@ export function readRequestHead(block: Buffer, options: HeadOptions): RequestHea
       if (nul < position) throw new HeadError(400, 'FCGI_NUL_IN_PARAM', 'a param holds a NUL byte')
     }
 
-    let variable: Variable | undefined = previous === undefined ? first : previous.next
-    if (
-      variable === undefined ||
-      variable.length !== nameLength ||
-      !text.startsWith(variable.name, nameStart)
-    ) {
+    // Written out where the guess is right: a call costs as much as the comparison.
+    let variable = previous.next
+    let same = 0
+    if (variable !== undefined && variable.bytes.length === nameLength) {
+      const { bytes } = variable
+      while (same < nameLength && block[nameStart + same] === bytes[same]) same++
+    }
+    if (variable === undefined || same !== nameLength) {
       variable = lookUp(block, nameStart, nameLength, previous)
-      if (previous === undefined) first = variable
     }
     previous = variable
     const { slot, rule } = variable
@@ -163,7 +164,7 @@ export function readRequestHead(block: Buffer, options: HeadOptions): RequestHea
     )
   }
 
-  const software = valueOf(text, Slot.ServerSoftware)
+  const server = webServerOf(valueOf(text, Slot.ServerSoftware))
   const head: RequestHead = {
     method: readMethod(text, options.methods),
     url: '',
@@ -181,11 +182,12 @@ export function readRequestHead(block: Buffer, options: HeadOptions): RequestHea
     localAddress: readAddress(text, Slot.ServerAddr),
     localPort: readPort(block, Slot.ServerPort),
     encrypted: isEncrypted(text),
+    text,
     warning: undefined,
   }
   readVersion(text, head)
-  readTarget(block, text, head, software, options)
-  size += readBody(block, text, head, software) + head.originalUrl.length
+  readTarget(block, text, head, server, options)
+  size += readBody(block, text, head, server) + head.originalUrl.length
   if (size >= options.maxHeaderSize) {
     throw new HeadError(
       431,
@@ -246,7 +248,7 @@ function readTarget(
   block: Buffer,
   text: string,
   head: RequestHead,
-  software: string,
+  server: WebServer,
   options: HeadOptions,
 ): void {
   const scriptName = valueOf(text, Slot.ScriptName)
@@ -281,7 +283,7 @@ function readTarget(
             documentRoot: valueOf(text, Slot.DocumentRoot),
             contextPrefix: valueOf(text, Slot.ContextPrefix),
             contextDocumentRoot: valueOf(text, Slot.ContextDocumentRoot),
-            software,
+            server,
           },
           options,
         )
@@ -289,9 +291,8 @@ function readTarget(
   head.mount = encodePath(found.mount)
   head.url = afterMount(target, found.end)
   head.warning = found.warning
-  if (queryAt < 0 && query !== '' && software.startsWith('HAProxy')) head.warning ??= queryLost
   if (options.target === 'raw') return
-  const normalized = normalizedPath(path, scriptName, pathInfo ?? '', found.mount, software)
+  const normalized = normalizedPath(path, scriptName, pathInfo ?? '', found.mount, server)
   if (!normalized.told) head.warning ??= notNormalized
   const mount = fixedMount(normalized.path, found.mount)
   const rest = queryAt < 0 ? '' : target.slice(queryAt)
@@ -301,14 +302,14 @@ function readTarget(
 }
 
 /** Sets `body`, `contentLength` and the headers that speak of the body; returns their size. */
-function readBody(block: Buffer, text: string, head: RequestHead, software: string): number {
+function readBody(block: Buffer, text: string, head: RequestHead, server: WebServer): number {
   let size = 0
   const type = valueOf(text, Slot.ContentType)
   // Caddy writes this type where the client sent none; what it did send is in HTTP_CONTENT_TYPE as well.
   const invented =
     type === 'application/x-www-form-urlencoded' &&
     starts[Slot.HttpContentType]! < 0 &&
-    software.startsWith('Caddy')
+    server === WebServer.Caddy
   if (type !== '' && !invented) {
     size += 12 + type.length
     checkValue(block, Slot.ContentType)

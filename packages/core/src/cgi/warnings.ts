@@ -1,8 +1,10 @@
 // Words for configurations that leave the mount open. They name the line to change, and hold nothing a client sent.
 
+import { WebServer } from './web-server.ts'
+
 /** Something about the web server's configuration that the administrator should know. Log each code once. */
 export interface HeadWarning {
-  /** Stable and machine-readable: `FCGI_MOUNT_…`, `FCGI_TARGET_…`. */
+  /** Stable and machine-readable: `CGI_MOUNT_…`, `CGI_TARGET_…`. */
   readonly code: string
   readonly message: string
 }
@@ -36,77 +38,72 @@ const doubts: Readonly<Record<MountDoubt, string>> = {
 
 /** What to change, by web server; the first that fits. */
 const advice: Readonly<
-  Record<MountDoubt, readonly (readonly [software: string, advice: string])[]>
+  Record<MountDoubt, readonly (readonly [server: WebServer, change: string])[]>
 > = {
   'whole-path': [
     [
-      'nginx',
+      WebServer.Nginx,
       'below "include fastcgi_params;" add: fastcgi_param PATH_INFO $fastcgi_script_name; fastcgi_param SCRIPT_NAME ""; (below a path: fastcgi_split_path_info ^(/app)(/.*)?$; fastcgi_param SCRIPT_NAME $fastcgi_script_name; fastcgi_param PATH_INFO $fastcgi_path_info;)',
     ],
     [
-      'Apache',
+      WebServer.Apache,
       'below ProxyPass add: ProxyFCGISetEnvIf "true" PATH_INFO "%{reqenv:SCRIPT_NAME}" and ProxyFCGISetEnvIf "true" SCRIPT_NAME ""',
     ],
     [
-      'HAProxy',
+      WebServer.HAProxy,
       'in the fcgi-app section add: path-info ^()(/.*)$ (below a path: path-info ^(/app)(/.*)?$)',
     ],
-    ['', 'let the server send the path as PATH_INFO'],
+    [WebServer.Other, 'let the server send the path as PATH_INFO'],
   ],
   'follows-path': [
     [
-      'lighttpd',
+      WebServer.Lighttpd,
       'for "/" => add to fastcgi.server: "fix-root-scriptname" => "enable"; for "/app" => set the option mount',
     ],
-    ['Apache', 'use ProxyPass instead of SetHandler in <Location>'],
-    ['', 'let the server send a fixed SCRIPT_NAME'],
+    [WebServer.Apache, 'use ProxyPass instead of SetHandler in <Location>'],
+    [WebServer.Other, 'let the server send a fixed SCRIPT_NAME'],
   ],
   'file-name': [
     [
-      'nginx',
+      WebServer.Nginx,
       'write the path of the app into fastcgi_split_path_info instead of a pattern for file names',
     ],
-    ['HAProxy', 'write the path of the app into path-info instead of a pattern for file names'],
-    ['', 'let the server send a fixed SCRIPT_NAME'],
+    [
+      WebServer.HAProxy,
+      'write the path of the app into path-info instead of a pattern for file names',
+    ],
+    [WebServer.Other, 'let the server send a fixed SCRIPT_NAME'],
   ],
   collision: [
-    ['nginx', 'write: fastcgi_split_path_info ^(/app)(/.*)?$; and: location /app/'],
-    ['', 'end the pattern at a slash'],
+    [WebServer.Nginx, 'write: fastcgi_split_path_info ^(/app)(/.*)?$; and: location /app/'],
+    [WebServer.Other, 'end the pattern at a slash'],
   ],
-  'other-script': [['', 'rewrite to the script that is started, or start that script']],
+  'other-script': [
+    [WebServer.Other, 'rewrite to the script that is started, or start that script'],
+  ],
   stripped: [
-    ['Caddy', 'handle_path strips the prefix: use handle'],
-    ['', 'let the server keep the prefix'],
+    [WebServer.Caddy, 'handle_path strips the prefix: use handle'],
+    [WebServer.Other, 'let the server keep the prefix'],
   ],
 }
 
-const made = new Map<string, HeadWarning>()
+const names = ['', 'nginx', 'Apache', 'lighttpd', 'HAProxy', 'Caddy', 'h2o'] as const
 
-/** The warning for a doubt under a web server (SERVER_SOFTWARE); the same object each time. */
-export function mountWarning(doubt: MountDoubt, software: string): HeadWarning {
-  const [server, change] = advice[doubt].find(([name]) => software.startsWith(name))!
-  const key = doubt + ' ' + server
-  let warning = made.get(key)
-  if (warning === undefined) {
-    warning = {
-      code: 'FCGI_MOUNT_' + doubt.toUpperCase().replace('-', '_'),
-      message: `${doubts[doubt]}: ${server === '' ? '' : server + ': '}${change}; ${option}`,
-    }
-    made.set(key, warning)
+/** The warning for a doubt under a web server. */
+export function mountWarning(doubt: MountDoubt, server: WebServer): HeadWarning {
+  const [named, change] = advice[doubt].find(
+    ([name]) => name === server || name === WebServer.Other,
+  )!
+  const where = names[named]
+  return {
+    code: 'CGI_MOUNT_' + doubt.toUpperCase().replace('-', '_'),
+    message: `${doubts[doubt]}: ${where === '' ? '' : where + ': '}${change}; ${option}`,
   }
-  return warning
-}
-
-/** The query of REQUEST_URI is lost: HAProxy's set-param REQUEST_URI %[path]. */
-export const queryLost: HeadWarning = {
-  code: 'FCGI_TARGET_WITHOUT_QUERY',
-  message:
-    'REQUEST_URI lacks the query that QUERY_STRING has, so the app sees none: in HAProxy remove "set-param REQUEST_URI %[path]"',
 }
 
 /** `target: 'normalized'` where the server tells no normalised path. */
 export const notNormalized: HeadWarning = {
-  code: 'FCGI_TARGET_NOT_NORMALIZED',
+  code: 'CGI_TARGET_NOT_NORMALIZED',
   message:
     "target: 'normalized' needs the path in SCRIPT_NAME and PATH_INFO, and the web server sent only its script there (FallbackResource, php_fastcgi); the raw path was normalised instead",
 }
