@@ -1,7 +1,8 @@
 /** Who takes part, how each is started, and why one cannot: a rival that is not installed is named, not left out. */
 import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { programPath, packagePath } from './program.ts'
 import { writeFileSync } from 'node:fs'
 import type { ExtraParams } from './load/request-bytes.ts'
@@ -51,11 +52,11 @@ function programVersion(program: string, args: string[], pattern: RegExp): strin
   }
 }
 
-function onNode(transport: string, framework: string): Implementation['command'] {
+function onNode(transport: string, framework: string, ...more: string[]): Implementation['command'] {
   return (_folder, socket) => ({
     node: true,
     file: programPath('apps/node-app'),
-    args: [transport, framework, socket],
+    args: [transport, framework, socket, ...more],
   })
 }
 
@@ -98,6 +99,26 @@ function nodeFamily(): Implementation[] {
       },
     ]
   })
+}
+
+/**
+ * Another build of @fastcgi/core with the same app, to see what a change brings.
+ *
+ * @param entry `NAME=FILE`: FILE is the build's `index.js`; the implementation is called `NAME-FRAMEWORK`
+ */
+export function otherBuild(entry: string, framework: string): Implementation {
+  const [name = '', file = ''] = entry.split('=')
+  return {
+    ...base,
+    id: `${name}-${framework}`,
+    title: `@fastcgi/core as ${name}, ${framework}`,
+    protocol: 'fcgi',
+    framework,
+    baseline: `http-${framework}`,
+    multiplexes: true,
+    detect: () => ({ version: file }),
+    command: onNode('ours', framework, pathToFileURL(resolve(file)).href),
+  }
 }
 
 function nodeFastcgi(framework: 'raw' | 'express'): Implementation {

@@ -18,6 +18,7 @@ Options
                                  node-fastcgi-express, floor, go, php-fpm, libfcgi
   --mode nginx|direct            only through nginx, or only by the load generator directly
   --node PATH                    the Node binary that runs the applications (default: this one)
+  --also NAME=FILE               another build of @fastcgi/core (its index.js) beside this one; may be repeated
   --rounds N, --seconds S        rounds per implementation and seconds each (default 7 and 2; quick 3 and 0.8)
   --port N                       first of the ports that nginx takes (default 21400)
   --write                        also write results/latest.json and the charts
@@ -38,6 +39,7 @@ async function main(): Promise<void> {
       impl: { type: 'string' },
       mode: { type: 'string' },
       node: { type: 'string' },
+      also: { type: 'string', multiple: true, default: [] },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       port: { type: 'string' },
@@ -60,6 +62,7 @@ async function main(): Promise<void> {
     implementations: values.impl?.split(','),
     modes: values.mode === undefined ? undefined : [values.mode === 'direct' ? 'direct' : 'nginx'],
     node: values.node,
+    also: values.also,
     rounds: Number(values.rounds ?? (quick ? 3 : 7)),
     seconds: Number(values.seconds ?? (quick ? 0.8 : 2)),
     port: Number(values.port ?? 21_400),

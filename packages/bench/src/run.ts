@@ -4,7 +4,7 @@ import { cpus, release, tmpdir, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import { execFileSync } from 'node:child_process'
 import { CASES, type BenchCase, type Mode } from './cases.ts'
-import { IMPLEMENTATIONS, type Implementation } from './implementations.ts'
+import { IMPLEMENTATIONS, otherBuild, type Implementation } from './implementations.ts'
 import { LoadClient } from './load/load-client.ts'
 import { wrkVersion } from './load/wrk.ts'
 import { Nginx, nginxVersion, type Site } from './nginx.ts'
@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly node: string | undefined
   readonly rounds: number
   readonly seconds: number
+  /** Other builds of @fastcgi/core, `NAME=FILE` each. */
+  readonly also: readonly string[]
   readonly port: number
   readonly json: string | undefined
   readonly write: boolean
@@ -87,7 +89,12 @@ export async function runAll(options: RunOptions): Promise<Results> {
   if (nginx === undefined) missing['nginx'] = 'not installed'
   else versions['nginx'] = nginx
   if (wrk !== undefined) versions['wrk'] = wrk
-  const here = wanted(options).filter((implementation) => {
+  const builds = options.also.flatMap((entry) =>
+    ['raw', 'express', 'koa', 'fastify']
+      .filter((framework) => options.implementations?.includes(`ours-${framework}`) ?? framework === 'raw')
+      .map((framework) => otherBuild(entry, framework)),
+  )
+  const here = [...wanted(options), ...builds].filter((implementation) => {
     const found = implementation.detect()
     if ('missing' in found) missing[implementation.title] = found.missing
     else versions[implementation.title] = found.version

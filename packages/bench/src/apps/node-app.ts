@@ -1,5 +1,6 @@
 /**
- * One application process on Node: `node node-app.js TRANSPORT FRAMEWORK SOCKET`. It answers questions of the runner
+ * One application process on Node: `node node-app.js TRANSPORT FRAMEWORK SOCKET [CORE]`, where CORE is
+ * another build of @fastcgi/core to compare with. It answers questions of the runner
  * over IPC (memory after a collection, a sampled profile of allocations) and does nothing else beside serving.
  */
 import type { RequestListener } from 'node:http'
@@ -10,7 +11,7 @@ import { AllocationSampler } from './allocation-sampler.ts'
 /** What the runner may ask, one at a time. */
 export type Question = 'memory' | 'allocations-start' | 'allocations-stop' | 'exit'
 
-const [, , transport = 'http', framework = 'raw', path = ''] = process.argv
+const [, , transport = 'http', framework = 'raw', path = '', core = '@fastcgi/core'] = process.argv
 
 async function listen(): Promise<void> {
   if (transport === 'floor') {
@@ -19,7 +20,7 @@ async function listen(): Promise<void> {
   }
   const listener = await application(framework)
   if (transport === 'ours') {
-    const { createServer } = (await import('@fastcgi/core')) as unknown as {
+    const { createServer } = (await import(core)) as unknown as {
       createServer(listener: RequestListener): NetServer
     }
     createServer(listener).listen(path)

@@ -63,7 +63,7 @@ export function resultTable({ measurements }: Results): string {
       blocks.push(
         columns([
           [`${caseTitle}, ${where}, per ${unit}`, ...(headings[kind] ?? [])],
-          ...rows.map((one) => [`  ${title.get(one.implementation)}`, ...row(kind, one)]),
+          ...rows.map((one) => [`  ${title.get(one.implementation) ?? one.implementation}`, ...row(kind, one)]),
         ]),
       )
     }
