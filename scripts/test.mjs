@@ -119,7 +119,11 @@ function count(report, code) {
   }
   for (const file of json.testResults) {
     for (const test of file.assertionResults) {
-      if (test.status === 'passed' || test.status === 'failed') continue
+      if (test.status === 'passed') continue
+      if (test.status === 'failed') {
+        notes.push(`failed: ${path.relative(root, file.name)}: ${test.fullName}`)
+        continue
+      }
       failed += 1
       notes.push(`skipped: ${path.relative(root, file.name)}: ${test.fullName}`)
     }
