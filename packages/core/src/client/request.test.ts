@@ -355,7 +355,7 @@ describe('request fails', () => {
     })
     const { socketPath } = app
     expect((await failure(request({ socketPath, timeout: 50 }))).code).toBe('FCGI_TIMEOUT')
-    const response = await request({ socketPath, path: '/?body', timeout: 50 })
+    const response = await request({ socketPath, path: '/?body', timeout: 1_000 })
     expect((await failure(response.bytes())).code).toBe('FCGI_TIMEOUT')
     await app.requests[0]!.when('abort')
     await app.requests[1]!.when('abort')

@@ -9,11 +9,13 @@ import type { Server } from './server.ts'
 /** Requests held while the app loads; a server's own limit on running requests is higher. */
 const maxWaiting = 1000
 
-/** A page when the app cannot answer; plain text, so that nothing in it can act in a browser. */
+/** What is answered when the app cannot; plain text, so that nothing in it can act in a browser. */
 export interface Refusal {
   readonly status: number
   /** Text for the client. */
   readonly text: string
+  /** HTML for a browser instead of the text; in development only. */
+  readonly page?: ((request: IncomingMessage) => string) | undefined
   /** Lines for the web server's error log, before the head. Default none. */
   readonly stderr?: ((request: IncomingMessage) => readonly string[]) | undefined
 }
@@ -140,10 +142,11 @@ export function answer(request: IncomingMessage, response: ServerResponse, refus
   }
   for (const line of refusal.stderr?.(request) ?? []) request.fastcgi.stderr.write(`${line}\n`)
   for (const name of response.getHeaderNames()) response.removeHeader(name)
-  const body = `${refusal.status} ${http.STATUS_CODES[refusal.status] ?? ''}\n\n${refusal.text}\n`
+  const page = request.headers.accept?.includes('text/html') ? refusal.page?.(request) : undefined
+  const text = `${refusal.status} ${http.STATUS_CODES[refusal.status] ?? ''}\n\n${refusal.text}\n`
   response.statusCode = refusal.status
-  response.setHeader('Content-Type', 'text/plain; charset=utf-8')
+  response.setHeader('Content-Type', `text/${page === undefined ? 'plain' : 'html'}; charset=utf-8`)
   response.setHeader('Cache-Control', 'no-store')
   if (refusal.status === 503) response.setHeader('Retry-After', '5')
-  response.end(body)
+  response.end(page ?? text)
 }

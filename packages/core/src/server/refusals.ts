@@ -7,36 +7,58 @@ import { describeError, logLines } from './log.ts'
 /** HAProxy's log takes 1024 bytes a line; others cut as well. */
 const maxStderrLine = 1000
 
+/** Makes a page for a developer; see `gateway/failure-page.ts`. */
+export type FailurePage = (
+  status: number,
+  error: unknown,
+  request: {
+    readonly method: string
+    readonly url: string
+    readonly params: Readonly<Record<string, string | undefined>>
+  },
+) => string
+
 /**
  * The page when the app could not be loaded.
  *
- * @param showStack development: the page tells what the log tells
+ * @param page given in development: the answer then tells what the log tells, a browser gets this page
  */
-export function failedLoad(error: unknown, showStack: boolean): Refusal {
+export function failedLoad(error: unknown, page: FailurePage | undefined): Refusal {
   return refusal(
     503,
     'The application could not be started. The reason is in the error log.',
     error,
-    showStack,
+    page,
   )
 }
 
 /** The page when a handler threw; see {@link failedLoad}. */
-export function failedHandler(error: unknown, showStack: boolean): Refusal {
+export function failedHandler(error: unknown, page: FailurePage | undefined): Refusal {
   return refusal(
     500,
     'The application failed to answer. The reason is in the error log.',
     error,
-    showStack,
+    page,
   )
 }
 
-function refusal(status: number, text: string, error: unknown, showStack: boolean): Refusal {
+function refusal(
+  status: number,
+  text: string,
+  error: unknown,
+  page: FailurePage | undefined,
+): Refusal {
   return {
     status,
-    text: showStack ? `${text}\n\n${describeError(error)}` : text,
+    text: page ? `${text}\n\n${describeError(error)}` : text,
+    page: page && ((request) => page(status, error, described(request))),
     stderr: (request) => (takesStderr(request) ? stderrLines(describeError(error)) : []),
   }
+}
+
+function described(request: IncomingMessage): Parameters<FailurePage>[2] {
+  const { method = '', url = '', fastcgi } = request
+  return { method, url, params: fastcgi.params }
 }
 
 /**

@@ -12,7 +12,7 @@ import { answer, AppGate } from './gate.ts'
 import { createLog, describeError, type Log } from './log.ts'
 import { defaultGatewayPort, type Mode } from './modes.ts'
 import { resolveOptions } from './options.ts'
-import { failedHandler, failedLoad } from './refusals.ts'
+import { failedHandler, failedLoad, type FailurePage } from './refusals.ts'
 import {
   defaultLoadTimeout,
   type AdapterOptions,
@@ -58,6 +58,7 @@ export class Serving {
   readonly #log: Log
   readonly #script: string | undefined
   #development = false
+  #failurePage: FailurePage | undefined
 
   constructor(app: unknown, options: ServeOptions & Partial<AdapterOptions<never>>) {
     const managed = options.signals !== false
@@ -167,6 +168,7 @@ export class Serving {
   /** Nothing of the gateway is loaded in any other mode. */
   async #openGateway(server: Server, port: number): Promise<void> {
     const { openGateway } = await import('./gateway-door.ts')
+    this.#failurePage = (await import('../gateway/failure-page.ts')).failurePage
     const gateway = await openGateway(server, {
       port,
       mount: this.#options.mount,
@@ -224,14 +226,14 @@ export class Serving {
       this.#log.write(
         `the app could not be loaded, every request is answered 503: ${describeError(error)}`,
       )
-      gate.refuse(failedLoad(error, this.#development))
+      gate.refuse(failedLoad(error, this.#failurePage))
     }
   }
 
   /** What a handler threw costs its request and no other. */
   #handlerError(error: unknown, request: IncomingMessage, response: ServerResponse): void {
     this.#log.write(`${request.method} ${request.url}: ${describeError(error)}`)
-    answer(request, response, failedHandler(error, this.#development))
+    answer(request, response, failedHandler(error, this.#failurePage))
     if (this.#options.exitOnError !== true) return
     if (this.#shutdown)
       void this.#shutdown.begin(
