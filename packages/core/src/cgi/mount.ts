@@ -49,7 +49,9 @@ const root: Mount = { mount: '', end: 0, warning: undefined }
  *    Apache's Alias. The mount is SCRIPT_NAME; or its directory, where the URL does not name the script (rewrite).
  * 2. *Prefix*: SCRIPT_NAME is a prefix of the path at a segment's end and PATH_INFO is there too. Not under lighttpd
  *    and Apache's mod_proxy_fcgi, where SCRIPT_NAME can be a piece of whatever the client asked for; not when
- *    SCRIPT_NAME ends in a file name, which is where a regular expression cut the client's path.
+ *    SCRIPT_NAME ends in a file name, which is where a regular expression cut the client's path. An empty PATH_INFO
+ *    counts when the path is SCRIPT_NAME: nginx sends it for `/app`. It also sends it where a split pattern did not
+ *    match; the url is `/` then, whatever the client asked for, so nothing is reached by it.
  * 3. Otherwise empty, with a warning when the server's configuration may mean something else.
  */
 export function findMount(facts: MountFacts, entry: EntryScript): Mount {
@@ -95,7 +97,7 @@ function prefixMount(facts: MountFacts, scriptName: string, pathInfo: string): M
   // nginx with ^(/app/)(.*)$ leaves the slash on the wrong side.
   const mount = pathInfo !== '' && !pathInfo.startsWith('/') ? withoutSlash(scriptName) : scriptName
   if (mount.endsWith('/')) return undecided('whole-path', server)
-  const end = mountEnd(path, mount)
+  const end = mountEnd(path, mount, isRaw(server))
   if (end < 0) {
     return isUnder(path, mount) || path.startsWith(mount)
       ? undecided('collision', server)
@@ -104,8 +106,7 @@ function prefixMount(facts: MountFacts, scriptName: string, pathInfo: string): M
   if (isHidden(facts)) return otherScript(facts)
   // A file name: ^(.+\.fcgi)(/.*)$ cuts /evil/app.fcgi/x wherever the client wants.
   if (mount.slice(mount.lastIndexOf('/')).includes('.')) return undecided('file-name', server)
-  // An empty PATH_INFO is the mount itself without a slash, or a regular expression that did not match.
-  if (pathInfo === '' && normalizePath(decodePath(path)) !== mount) return root
+  if (pathInfo === '' && !isAt(path, mount)) return root
   return { mount, end, warning: undefined }
 }
 
@@ -142,9 +143,13 @@ function isOwnScript(file: string, entry: EntryScript): boolean {
 }
 
 function ownMount(facts: MountFacts): Mount {
-  const { path, scriptName } = facts
-  const end = mountEnd(path, scriptName)
-  if (end >= 0 && !isHidden(facts)) return { mount: scriptName, end, warning: undefined }
+  const { path, scriptName, pathInfo = '' } = facts
+  const end = mountEnd(path, scriptName, isRaw(facts.server))
+  // Rewritten although the URL names the script by chance: then PATH_INFO is the whole path, or nothing.
+  const hidden =
+    !isJoined(path, scriptName, pathInfo) &&
+    (pathInfo === '' ? !isAt(path, scriptName) : isSame(path, pathInfo))
+  if (end >= 0 && !hidden) return { mount: scriptName, end, warning: undefined }
   if (lastSegment(scriptName) !== lastSegment(facts.scriptFilename)) return root
   const directory = scriptName.slice(0, scriptName.lastIndexOf('/'))
   return fixedMount(path, directory)
@@ -181,12 +186,22 @@ function undecided(doubt: MountDoubt, server: WebServer): Mount {
   return (byServer[server] ??= { mount: '', end: 0, warning: mountWarning(doubt, server) })
 }
 
+/** HAProxy and Caddy decode a path and do nothing else to it. */
+function isRaw(server: WebServer): boolean {
+  return server === WebServer.HAProxy || server === WebServer.Caddy
+}
+
 function isUnder(path: string, mount: string): boolean {
   return path === mount || mountEnd(path, mount) >= 0 || isSame(path, mount)
 }
 
 function isSame(path: string, decoded: string): boolean {
   return path === decoded || normalizePath(decodePath(path)) === normalizePath(decoded)
+}
+
+/** The path is the mount itself, with or without a slash behind. */
+function isAt(path: string, mount: string): boolean {
+  return path === mount || withoutSlash(normalizePath(decodePath(path))) === mount
 }
 
 function isJoined(file: string, directory: string, name: string): boolean {

@@ -44,8 +44,9 @@ export function normalizePath(path: string): string {
  *
  * @param path  raw path, without query
  * @param mount decoded mount that begins with `/` and does not end with one
+ * @param raw   the server does not resolve dot segments (HAProxy, Caddy): `/app/../x` is under /app
  */
-export function mountEnd(path: string, mount: string): number {
+export function mountEnd(path: string, mount: string, raw = false): number {
   const plain =
     path.startsWith(mount) && (path.length === mount.length || path[mount.length] === '/')
   // Dot segments after the mount may climb out of it, and into it again: look closer.
@@ -73,8 +74,7 @@ export function mountEnd(path: string, mount: string): number {
     }
     depth++
   }
-  // A server that does not normalise (HAProxy, Caddy) puts `/app/../x` under /app.
-  return end < 0 && plain ? mount.length : end
+  return end < 0 && plain && raw ? mount.length : end
 }
 
 /**
