@@ -250,7 +250,8 @@ export class Transport implements Outlet {
 
   #aborted(request: Request): void {
     const exchange = request.context
-    if (exchange === undefined) return
+    // Ended while the events of this read were handled.
+    if (exchange === undefined || request.ended) return
     this.#context.counts.aborted++
     exchange.abort()
     this.socket.write(
