@@ -112,6 +112,16 @@ export class CgiConnection extends Duplex {
       )
   }
 
+  /** The server has closed its side, as it does behind the response; so do we, as a web server would. */
+  override _final(done: (error?: Error | null) => void): void {
+    const body = this.#body
+    this.#body = undefined
+    body?.removeAllListeners('data')
+    body?.pause()
+    this.push(null)
+    done()
+  }
+
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     // Whoever has not finished by now has been cut.
     this.#finish(1)

@@ -58,8 +58,11 @@ export class Shutdown {
    */
   listen(reopen?: () => void): void {
     for (const signal of endings) {
-      if (signal === 'SIGHUP' && isHangupIgnored()) continue
-      this.#on(signal, () => this.#signalled(signal))
+      // An app that listens for it has its own idea of SIGHUP.
+      if (signal === 'SIGHUP' && process.listenerCount(signal) > 0) continue
+      if (signal === 'SIGHUP' && isUnderNohup())
+        this.#on(signal, () => this.log('SIGHUP is ignored, as nohup wants'))
+      else this.#on(signal, () => this.#signalled(signal))
     }
     if (reopen) this.#on('SIGUSR2', reopen)
   }
@@ -77,6 +80,8 @@ export class Shutdown {
   }
 
   #signalled(signal: Ending): void {
+    // The same for an app that was loaded later.
+    if (signal === 'SIGHUP' && process.listenerCount(signal) > 1) return
     const again = this.#begun !== undefined
     if (again && signal === 'SIGINT' && Date.now() - this.#begunAt < sameKeystroke) return
     if (again) {
@@ -101,9 +106,10 @@ export class Shutdown {
   begin(reason: string | undefined, status: number): Promise<void> {
     this.#status = Math.max(this.#status, status)
     if (this.#begun === undefined) {
-      if (reason !== undefined) this.log(reason)
       this.#begunAt = Date.now()
       this.#begun = this.#end()
+      // Said when it is true: nothing listens any more.
+      if (reason !== undefined) this.log(reason)
     }
     return this.#begun
   }
@@ -147,9 +153,9 @@ export function processShutdown(): Shutdown {
 }
 
 /**
- * Whether somebody wants this process to outlive its terminal. Node takes back an ignored SIGHUP when it starts, so
- * nohup(1) is known by the variable in which shells name the command, and by the app's own listener.
+ * Whether this process is to outlive its terminal. Node takes back an ignored SIGHUP when it starts, so nohup(1) is known
+ * only by the variable in which shells name the command.
  */
-function isHangupIgnored(): boolean {
-  return process.listenerCount('SIGHUP') > 0 || basename(process.env._ ?? '') === 'nohup'
+function isUnderNohup(): boolean {
+  return basename(process.env._ ?? '') === 'nohup'
 }
