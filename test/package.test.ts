@@ -169,6 +169,7 @@ describe('an empty project with the tarballs installed', () => {
     '@fastcgi/core',
     '@fastcgi/core/protocol',
     '@fastcgi/core/client',
+    '@fastcgi/core/gateway',
     '@fastcgi/express',
     '@fastcgi/koa',
     '@fastcgi/fastify',
