@@ -47,3 +47,12 @@ export class HeadError extends Error {
     this.protocol = code === 'FCGI_BAD_PAIR'
   }
 }
+
+/** The error for a header that Node's parser refuses. */
+export function badHeader(): HeadError {
+  return new HeadError(
+    400,
+    'FCGI_BAD_HEADER',
+    'a header name is no token, or a value holds a control byte',
+  )
+}

@@ -1,0 +1,75 @@
+// Where the values of one block lie, and the simple ones of them read: method, version, addresses (RFC 3875 §4.1).
+
+import type { RequestHead } from './head.ts'
+import { badHeader, HeadError } from './head-error.ts'
+import { Slot, SLOTS } from './variables.ts'
+
+// Written and read within one call of readRequestHead, so one pair of arrays serves all requests.
+/** Offset of the value of each {@link Slot} in the block, -1 for one that is missing. */
+export const starts: Int32Array = new Int32Array(SLOTS)
+/** Offset behind the value of each {@link Slot}. */
+export const ends: Int32Array = new Int32Array(SLOTS)
+
+/** The value of a slot, '' for one that is missing. */
+export function valueOf(text: string, slot: number): string {
+  const start = starts[slot]!
+  return start < 0 ? '' : text.slice(start, ends[slot]!)
+}
+
+/** REQUEST_METHOD. @throws HeadError `FCGI_BAD_METHOD` */
+export function readMethod(text: string, methods: ReadonlySet<string>): string {
+  const method = valueOf(text, Slot.RequestMethod)
+  // node:http hands CONNECT to another event and closes when nobody listens; over FastCGI there is no tunnel.
+  if (!methods.has(method) || method === 'CONNECT') {
+    throw new HeadError(400, 'FCGI_BAD_METHOD', 'REQUEST_METHOD is missing or unknown')
+  }
+  return method
+}
+
+/** Sets the version by SERVER_PROTOCOL; leaves it when that is missing or unreadable. */
+export function readVersion(text: string, head: RequestHead): void {
+  const version = valueOf(text, Slot.ServerProtocol)
+  if (version === 'HTTP/1.1') return
+  const match = /^HTTP\/(\d{1,2})(?:\.(\d{1,2}))?$/.exec(
+    version === 'INCLUDED' ? 'HTTP/1.0' : version,
+  )
+  if (match === null) return
+  head.httpVersionMajor = Number(match[1])
+  head.httpVersionMinor = Number(match[2] ?? 0)
+  head.httpVersion = `${head.httpVersionMajor}.${head.httpVersionMinor}`
+}
+
+/** The address of a peer, undefined for a unix socket (nginx says `unix:`). */
+export function readAddress(text: string, slot: number): string | undefined {
+  const address = valueOf(text, slot)
+  return address === '' || address.startsWith('unix:') ? undefined : address
+}
+
+/** A port, undefined for what is none. */
+export function readPort(block: Buffer, slot: number): number | undefined {
+  const start = starts[slot]!
+  const end = ends[slot]!
+  if (start < 0 || start === end || end - start > 5) return undefined
+  let port = 0
+  for (let i = start; i < end; i++) {
+    const digit = block[i]! - 48
+    if (digit < 0 || digit > 9) return undefined
+    port = port * 10 + digit
+  }
+  return port <= 65535 ? port : undefined
+}
+
+/** Whether the client came by HTTPS. */
+export function isEncrypted(text: string): boolean {
+  const https = valueOf(text, Slot.Https)
+  if (https !== '' && /^(?:on|1|true)$/i.test(https)) return true
+  return valueOf(text, Slot.RequestScheme) === 'https'
+}
+
+/** Node's parser refuses control bytes in a value, tab excepted. */
+export function checkValue(block: Buffer, slot: number): void {
+  for (let i = starts[slot]!; i < ends[slot]!; i++) {
+    const byte = block[i]!
+    if (byte < 32 ? byte !== 9 : byte === 127) throw badHeader()
+  }
+}
