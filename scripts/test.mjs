@@ -136,6 +136,8 @@ function count(report, code) {
     failed = 1
     notes.push(code === 124 ? 'took too long' : `vitest ended with exit code ${code}`)
   }
+  const more = notes.length - 30
+  if (more > 0) notes.splice(30, more, `... and ${more} more, see above`)
   return { passed: json.numPassedTests, failed, note: notes.join('\n') }
 }
 
