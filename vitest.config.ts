@@ -57,7 +57,8 @@ export default defineConfig({
           name: 'servers',
           include: ['test/servers/**/*.test.ts'],
           fileParallelism: false,
-          testTimeout: 60_000,
+          // Under mod_cgid every request starts a Node: seconds each when the machine is busy.
+          testTimeout: 180_000,
           hookTimeout: 120_000,
         },
       },
