@@ -77,22 +77,23 @@ function readCertificate(params: Params): PeerCertificate | undefined {
 
 /**
  * A certificate in PEM, whatever a server did to its line ends: kept (Apache), percent-encoded
- * ($ssl_client_escaped_cert), each further line after a tab ($ssl_client_cert), or spaces for them.
+ * ($ssl_client_escaped_cert), a tab after each ($ssl_client_cert), or blanks instead; or DER in base64 alone (HAProxy's
+ * `ssl_c_der,base64`).
  */
 function parsePem(value: string): PeerCertificate | undefined {
-  const text = value.includes('%')
-    ? value.replace(/%[0-9a-f]{2}/gi, (code) =>
-        String.fromCharCode(Number.parseInt(code.slice(1), 16)),
-      )
-    : value
-  const base64 = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/.exec(
-    text,
-  )?.[1]
-  if (base64 === undefined) return undefined
-  const raw = Buffer.from(base64, 'base64')
+  const text = value.replace(/%[0-9a-f]{2}/gi, (code) =>
+    String.fromCharCode(Number.parseInt(code.slice(1), 16)),
+  )
+  const base64 =
+    /^\s*(?:-----BEGIN CERTIFICATE-----)?([A-Za-z0-9+/=\s]+)(?:-----END CERTIFICATE-----|$)/.exec(
+      text,
+    )
+  if (base64 === null) return undefined
   try {
+    // Not imported: few servers send certificates, and this room needs nothing else of Node's.
     const { X509Certificate } = process.getBuiltinModule('node:crypto')
-    return new X509Certificate(raw).toLegacyObject() as unknown as PeerCertificate
+    const certificate = new X509Certificate(Buffer.from(base64[1]!, 'base64'))
+    return certificate.toLegacyObject() as unknown as PeerCertificate
   } catch {
     return undefined
   }
@@ -117,12 +118,13 @@ function nameOf(params: Params, prefix: string): DistinguishedName | undefined {
  */
 export function parseName(text: string): DistinguishedName {
   const name: DistinguishedName = Object.create(null)
-  const parts = text.startsWith('/')
-    ? text.slice(1).split(/\/(?=[\w.]+=)/)
-    : splitName(text).reverse()
+  const old = text.startsWith('/')
+  const parts = old ? text.slice(1).split(/\/(?=[\w.]+=)/) : splitName(text).reverse()
   for (const part of parts) {
     const equals = part.indexOf('=')
-    if (equals > 0) add(name, part.slice(0, equals).trim(), unescapeValue(part.slice(equals + 1)))
+    if (equals <= 0) continue
+    const value = part.slice(equals + 1)
+    add(name, part.slice(0, equals).trim(), old ? unescapeOld(value) : unescapeValue(value))
   }
   return name
 }
@@ -140,6 +142,13 @@ function unescapeValue(value: string): string {
     Buffer.from(codes.replaceAll('\\', ''), 'hex').toString('utf8'),
   )
   return bytes.replace(/\\([^])/g, '$1')
+}
+
+/** OpenSSL's old form writes bytes beyond ASCII as `\xC3\x9C`. */
+function unescapeOld(value: string): string {
+  return value.replace(/(?:\\x[0-9a-f]{2})+/gi, (codes) =>
+    Buffer.from(codes.replaceAll('\\x', ''), 'hex').toString('utf8'),
+  )
 }
 
 function add(name: DistinguishedName, attribute: string, value: string): void {
