@@ -3,6 +3,7 @@ import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import { track } from './children.ts'
 import type { Question } from './apps/node-app.ts'
 import type { AllocatingFunction } from './apps/allocation-sampler.ts'
 import type { Command } from './implementations.ts'
@@ -88,11 +89,15 @@ export class AppProcess implements AsyncDisposable {
 /** Starts the command without waiting for anything; the measurement of start-up uses it as it is. */
 export function spawnApp(command: Command, options: StartOptions): ChildProcess {
   const env = { ...process.env, NODE_ENV: 'production' }
-  if (!command.node) return spawn(command.file, command.args, { env, stdio: ['ignore', 'ignore', 'inherit'] })
-  return fork(command.file, command.args, {
-    env,
-    execPath: options.node ?? process.execPath,
-    execArgv: [...options.execArgv],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  })
+  if (!command.node) {
+    return track(spawn(command.file, command.args, { env, stdio: ['ignore', 'ignore', 'inherit'] }))
+  }
+  return track(
+    fork(command.file, command.args, {
+      env,
+      execPath: options.node ?? process.execPath,
+      execArgv: [...options.execArgv],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    }),
+  )
 }

@@ -52,7 +52,11 @@ function programVersion(program: string, args: string[], pattern: RegExp): strin
   }
 }
 
-function onNode(transport: string, framework: string, ...more: string[]): Implementation['command'] {
+function onNode(
+  transport: string,
+  framework: string,
+  ...more: string[]
+): Implementation['command'] {
   return (_folder, socket) => ({
     node: true,
     file: programPath('apps/node-app'),
@@ -69,7 +73,12 @@ const base = {
 } as const
 
 const frameworks = ['raw', 'express', 'koa', 'fastify'] as const
-const label = { raw: '', express: ' + Express 5', koa: ' + Koa 3', fastify: ' + Fastify 5' } as const
+const label = {
+  raw: '',
+  express: ' + Express 5',
+  koa: ' + Koa 3',
+  fastify: ' + Fastify 5',
+} as const
 
 function nodeFamily(): Implementation[] {
   return frameworks.flatMap((framework): Implementation[] => {
@@ -163,7 +172,12 @@ const go: Implementation = {
   command: (folder, socket) => {
     const file = join(folder, 'hello-go')
     execFileSync('go', ['build', '-o', file, packagePath('native/hello.go')], {
-      env: { ...process.env, GO111MODULE: 'off', GOCACHE: join(folder, 'gocache'), GOTOOLCHAIN: 'local' },
+      env: {
+        ...process.env,
+        GO111MODULE: 'off',
+        GOCACHE: join(folder, 'gocache'),
+        GOTOOLCHAIN: 'local',
+      },
     })
     return { node: false, file, args: [socket] }
   },

@@ -1,5 +1,7 @@
 /** The command line: `pnpm bench [run|growth|profile|micro] [options]`. */
+import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
+import { programPath } from './program.ts'
 import { runAll, type RunOptions } from './run.ts'
 
 const HELP = `FastCGI for Node.js: benchmarks
@@ -31,6 +33,14 @@ Examples
   pnpm bench profile --case json --impl ours-raw
 `
 
+const COMMANDS: readonly string[] = ['run', 'check', 'growth', 'profile']
+
+/** A process of its own: its collections must not meet the runner's heap. */
+function runMicro(index: string | undefined): void {
+  const args = ['--expose-gc', '--max-semi-space-size=64', programPath('micro/micro')]
+  spawnSync(process.execPath, index === undefined ? args : [...args, index], { stdio: 'inherit' })
+}
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -54,17 +64,23 @@ async function main(): Promise<void> {
     return
   }
   const [command = 'run'] = positionals
+  if (command === 'micro') {
+    runMicro(values.also[0]?.split('=')[1])
+    return
+  }
+  if (!COMMANDS.includes(command))
+    throw new RangeError(`no command is called ${command}; try --help`)
   const quick = values.quick || command === 'check'
   const options: RunOptions = {
     command,
     quick,
-    cases: values.case?.split(','),
-    implementations: values.impl?.split(','),
+    cases: values.case?.split(',') ?? (command === 'profile' ? ['hello'] : undefined),
+    implementations: values.impl?.split(',') ?? (command === 'profile' ? ['ours-raw'] : undefined),
     modes: values.mode === undefined ? undefined : [values.mode === 'direct' ? 'direct' : 'nginx'],
     node: values.node,
     also: values.also,
-    rounds: Number(values.rounds ?? (quick ? 3 : 7)),
-    seconds: Number(values.seconds ?? (quick ? 0.8 : 2)),
+    rounds: Number(values.rounds ?? (quick || command === 'growth' ? 3 : 7)),
+    seconds: Number(values.seconds ?? (quick || command === 'growth' ? 0.8 : 2)),
     port: Number(values.port ?? 21_400),
     json: values.json,
     write: values.write,

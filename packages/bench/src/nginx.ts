@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { track } from './children.ts'
 import type { Implementation } from './implementations.ts'
 
 /** The installed nginx's version, or undefined. */
@@ -121,7 +122,11 @@ export class Nginx implements AsyncDisposable {
     const file = join(folder, 'nginx.conf')
     writeFileSync(file, configuration(folder, sites))
     execFileSync('nginx', ['-t', '-q', '-p', folder, '-c', file], { stdio: 'pipe' })
-    const child = spawn('nginx', ['-p', folder, '-c', file], { stdio: ['ignore', 'ignore', 'inherit'] })
+    const child = track(
+      spawn('nginx', ['-p', folder, '-c', file], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      }),
+    )
     const port = sites[0]?.port ?? 0
     for (let waited = 0; !(await isOpen(port)); waited += 20) {
       if (child.exitCode !== null || waited > 10_000) throw new Error('nginx did not start')

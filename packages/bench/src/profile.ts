@@ -22,7 +22,10 @@ interface CpuProfile {
 
 /** `…/packages/core/dist/server/transport.js:12` becomes `core/dist/server/transport.js:12`. */
 function shortLocation(location: string): string {
-  return location.replace(/^file:\/\//, '').replace(/^.*\/packages\//, '').replace(/^.*\/node_modules\//, '')
+  return location
+    .replace(/^file:\/\//, '')
+    .replace(/^.*\/packages\//, '')
+    .replace(/^.*\/node_modules\//, '')
 }
 
 /** Self time by function, largest first, as shares of the time that was not idle. */

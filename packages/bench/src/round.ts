@@ -83,7 +83,9 @@ export async function check(benchCase: BenchCase, site: Site): Promise<void> {
       res.on('data', (data: Buffer) => {
         bytes += data.length
       })
-      res.on('end', () => (res.statusCode === 200 ? resolve(bytes) : reject(new Error(`status ${res.statusCode}`))))
+      res.on('end', () =>
+        res.statusCode === 200 ? resolve(bytes) : reject(new Error(`status ${res.statusCode}`)),
+      )
       res.on('error', reject)
     })
     req.on('error', reject)
@@ -135,18 +137,30 @@ export async function idleRound(
   await context.client.run(jobFor(benchCase, 'direct', site, 0))
   const after = await app.memory()
   await context.client.run({ ...jobFor(benchCase, 'direct', site, 0.1), connections: 1 })
-  return { ...NO_FIGURES, special: (after.rss - before.rss) / benchCase.connections, peakBytes: after.rss }
+  return {
+    ...NO_FIGURES,
+    special: (after.rss - before.rss) / benchCase.connections,
+    peakBytes: after.rss,
+  }
 }
 
 /** From the spawn to the first whole answer, asked for until it comes. */
-export async function startRound(context: RoundContext, benchCase: BenchCase, site: Site): Promise<Figures> {
+export async function startRound(
+  context: RoundContext,
+  benchCase: BenchCase,
+  site: Site,
+): Promise<Figures> {
   const command = site.implementation.command(context.folder, site.socket)
   await using app = StartingApp.spawn(command, site, context.start)
   const job = { ...jobFor(benchCase, 'direct', site, 0), connections: 1 }
   for (;;) {
     try {
       await context.client.run(job)
-      return { ...NO_FIGURES, special: performance.now() - app.startedAt, peakBytes: peakBytes(app.pid) }
+      return {
+        ...NO_FIGURES,
+        special: performance.now() - app.startedAt,
+        peakBytes: peakBytes(app.pid),
+      }
     } catch (error) {
       if (performance.now() - app.startedAt > 20_000) throw error
       await delay(1)

@@ -69,7 +69,9 @@ export async function runCase(
         contestants.push(contestant)
         if (benchCase.kind === 'load' && modes.includes('nginx')) await check(benchCase, site)
       } catch (error) {
-        context.log(`${benchCase.id}: ${site.implementation.id} left out: ${(error as Error).message}`)
+        context.log(
+          `${benchCase.id}: ${site.implementation.id} left out: ${(error as Error).message}`,
+        )
         const failed = contestants.at(-1)
         if (failed?.site === site) {
           contestants.pop()
@@ -118,9 +120,13 @@ function summarise(
   const series = (rounds: readonly Figures[], name: keyof Figures): number[] =>
     rounds.map((figures) => figures[name])
   return contestants.map(({ site, rounds }) => {
-    const baseline = contestants.find((other) => other.site.implementation.id === site.implementation.baseline)
+    const baseline = contestants.find(
+      (other) => other.site.implementation.id === site.implementation.baseline,
+    )
     const all = <T>(make: (name: keyof Figures) => T): { [name in keyof Figures]: T } =>
-      Object.fromEntries(FIGURES.map((name) => [name, make(name)])) as { [name in keyof Figures]: T }
+      Object.fromEntries(FIGURES.map((name) => [name, make(name)])) as {
+        [name in keyof Figures]: T
+      }
     return {
       caseId: benchCase.id,
       mode,
@@ -137,8 +143,13 @@ function summarise(
 
 /** Whether an implementation takes part in a case. */
 export function takesPart(benchCase: BenchCase, { implementation }: Site): boolean {
-  if (benchCase.inFlight > 1 && implementation.protocol === 'fcgi' && !implementation.multiplexes) return false
-  if (benchCase.frameworks !== undefined && !benchCase.frameworks.includes(implementation.framework)) return false
+  if (benchCase.inFlight > 1 && implementation.protocol === 'fcgi' && !implementation.multiplexes)
+    return false
+  if (
+    benchCase.frameworks !== undefined &&
+    !benchCase.frameworks.includes(implementation.framework)
+  )
+    return false
   if (benchCase.kind !== 'load' && !implementation.onNode) return false
   if (benchCase.kind === 'idle' && !implementation.keepConnection) return false
   return implementation.cases === undefined || implementation.cases.includes(benchCase.id)

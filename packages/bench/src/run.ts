@@ -1,14 +1,20 @@
 /** A whole run: who can take part, nginx in front of them, case after case, then the reports. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, tmpdir, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import { execFileSync } from 'node:child_process'
+import { barTable } from './bars.ts'
+import { endWithThisProcess } from './children.ts'
 import { CASES, type BenchCase, type Mode } from './cases.ts'
+import { regressions } from './compare.ts'
+import { runGrowth } from './growth.ts'
 import { IMPLEMENTATIONS, otherBuild, type Implementation } from './implementations.ts'
 import { LoadClient } from './load/load-client.ts'
 import { wrkVersion } from './load/wrk.ts'
 import { Nginx, nginxVersion, type Site } from './nginx.ts'
-import { resultTable } from './report/table.ts'
+import { packagePath } from './program.ts'
+import { growthChart, resultChart } from './report/charts.ts'
+import { growthTable, resultTable } from './report/table.ts'
 import type { Circumstances, Measurement, Results } from './results.ts'
 import { profile } from './profile.ts'
 import type { RoundContext } from './round.ts'
@@ -16,6 +22,7 @@ import { runCase, takesPart } from './rounds.ts'
 
 /** What the command line decides. */
 export interface RunOptions {
+  /** `run`, `check`, `growth` or `profile`. */
   readonly command: string
   readonly quick: boolean
   readonly cases: readonly string[] | undefined
@@ -33,13 +40,15 @@ export interface RunOptions {
 
 /** In a quick run the rivals stay out: their figures are in the recorded results. */
 function wanted(options: RunOptions): Implementation[] {
-  const ids = options.implementations
+  const ids = options.implementations ?? (options.command === 'growth' ? ['ours-raw'] : undefined)
   if (ids === undefined) {
     return IMPLEMENTATIONS.filter(({ id }) => !options.quick || /^(ours|http)-/.test(id))
   }
   const unknown = ids.find((id) => !IMPLEMENTATIONS.some((one) => one.id === id))
   if (unknown !== undefined) throw new RangeError(`no implementation is called ${unknown}`)
-  const baselines = IMPLEMENTATIONS.filter(({ id }) => ids.includes(id)).map(({ baseline }) => baseline)
+  const baselines = IMPLEMENTATIONS.filter(({ id }) => ids.includes(id)).map(
+    ({ baseline }) => baseline,
+  )
   return IMPLEMENTATIONS.filter(({ id }) => ids.includes(id) || baselines.includes(id))
 }
 
@@ -81,7 +90,7 @@ function modesOf(benchCase: BenchCase, options: RunOptions, nginx: boolean): Mod
 }
 
 /** @throws RangeError for a case or implementation that does not exist */
-export async function runAll(options: RunOptions): Promise<Results> {
+export async function runAll(options: RunOptions): Promise<void> {
   const versions: { [name: string]: string } = {}
   const missing: { [name: string]: string } = {}
   const nginx = nginxVersion()
@@ -91,7 +100,10 @@ export async function runAll(options: RunOptions): Promise<Results> {
   if (wrk !== undefined) versions['wrk'] = wrk
   const builds = options.also.flatMap((entry) =>
     ['raw', 'express', 'koa', 'fastify']
-      .filter((framework) => options.implementations?.includes(`ours-${framework}`) ?? framework === 'raw')
+      .filter(
+        (framework) =>
+          options.implementations?.includes(`ours-${framework}`) ?? framework === 'raw',
+      )
       .map((framework) => otherBuild(entry, framework)),
   )
   const here = [...wanted(options), ...builds].filter((implementation) => {
@@ -101,8 +113,8 @@ export async function runAll(options: RunOptions): Promise<Results> {
     return !('missing' in found)
   })
   const folder = mkdtempSync(join(tmpdir(), 'fastcgi-bench-'))
-  const log = (line: string): void => void process.stderr.write(`${line}\n`)
-  const measurements: Measurement[] = []
+  const removeFolder = (): void => rmSync(folder, { recursive: true, force: true })
+  endWithThisProcess(removeFolder)
   try {
     const sites = here.map((implementation, i): Site => ({
       implementation,
@@ -117,27 +129,82 @@ export async function runAll(options: RunOptions): Promise<Results> {
       wrk: wrk !== undefined,
       seconds: options.seconds,
       start: { node: options.node, execArgv: [] },
-      log,
+      log: (line) => void process.stderr.write(`${line}\n`),
     }
-    if (options.command === 'profile') {
-      for (const benchCase of wantedCases(options)) {
-        const part = sites.filter((site) => takesPart(benchCase, site) && asked(options, site))
-        process.stdout.write(`${await profile(context, benchCase, part)}\n`)
-      }
+    await act(context, sites, options, circumstances(options, versions, missing))
+  } finally {
+    removeFolder()
+  }
+}
+
+async function act(
+  context: RoundContext,
+  sites: readonly Site[],
+  options: RunOptions,
+  facts: Circumstances,
+): Promise<void> {
+  const note = `Node ${facts.node}, ${facts.cpu}, ${facts.cores} cores, ${facts.date.slice(0, 10)}`
+  if (options.command === 'profile') {
+    for (const benchCase of wantedCases(options)) {
+      const part = sites.filter((site) => takesPart(benchCase, site) && asked(options, site))
+      process.stdout.write(`${await profile(context, benchCase, part)}\n`)
     }
-    else for (const benchCase of wantedCases(options)) {
-      const modes = modesOf(benchCase, options, nginx !== undefined)
+  } else if (options.command === 'growth') {
+    const series = await runGrowth(context, sites, options.rounds)
+    process.stdout.write(`${growthTable(series)}\n${note}\n`)
+    if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(series, null, 1))
+    if (options.write) {
+      record('growth.json', JSON.stringify({ circumstances: facts, series }, null, 1))
+      record('growth.svg', growthChart(series, note))
+    }
+  } else {
+    const measurements: Measurement[] = []
+    for (const benchCase of wantedCases(options)) {
+      const modes = modesOf(benchCase, options, 'nginx' in facts.versions)
       const part = sites.filter((site) => takesPart(benchCase, site))
       if (modes.length === 0 || part.length === 0) continue
-      log(`${benchCase.title}: ${part.length} implementations, ${modes.join(' and ')}`)
+      context.log(`${benchCase.title}: ${part.length} implementations, ${modes.join(' and ')}`)
       measurements.push(...(await runCase(context, benchCase, modes, part, options.rounds)))
     }
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
+    report({ circumstances: facts, measurements }, options)
   }
-  const results: Results = { circumstances: circumstances(options, versions, missing), measurements }
-  process.stdout.write(`${resultTable(results)}\n`)
-  for (const [name, why] of Object.entries(missing)) process.stdout.write(`${name}: ${why}\n`)
-  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, null, 1))
-  return results
+}
+
+function record(name: string, content: string): void {
+  const file = packagePath(`results/${name}`)
+  writeFileSync(file, content)
+  process.stderr.write(`written: ${file}\n`)
+}
+
+function report(results: Results, options: RunOptions): void {
+  const { circumstances: facts, measurements } = results
+  const versions = Object.entries(facts.versions).map(([name, version]) => `${name} ${version}`)
+  const out = [
+    resultTable(results),
+    barTable(measurements, facts.node),
+    `Node ${facts.node}; ${facts.system}, ${facts.cpu}, ${facts.cores} cores; ${facts.date}; ` +
+      `${facts.rounds} rounds of ${facts.secondsPerRound} s; ratios: median (quartiles) of rounds in turn`,
+    [...new Set(versions)].join(', '),
+    ...Object.entries(facts.missing).map(([name, why]) => `${name}: ${why}`),
+  ]
+  process.stdout.write(`${out.join('\n\n')}\n`)
+  const json = JSON.stringify(results, null, 1)
+  if (options.json !== undefined) writeFileSync(options.json, json)
+  if (options.command === 'check') warn(results)
+  if (options.write) {
+    record('latest.json', json)
+    record('latest.svg', resultChart(results))
+  }
+}
+
+/** Compares with what was recorded; time alone never fails a build. */
+function warn(results: Results): void {
+  const file = packagePath('results/latest.json')
+  if (!existsSync(file)) return
+  const recorded = JSON.parse(readFileSync(file, 'utf8')) as Results
+  const worse = regressions(results, recorded)
+  const against = `results/latest.json of ${recorded.circumstances.date}`
+  if (worse.length === 0)
+    process.stdout.write(`No ratio is worse than in ${against} by more than the noise.\n`)
+  for (const text of worse) process.stdout.write(`WARNING: slower than in ${against}: ${text}\n`)
 }

@@ -3,6 +3,9 @@
  * in the way that framework's own documentation writes them.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { Express } from 'express'
+import type { FastifyInstance } from 'fastify'
+import type Koa from 'koa'
 import { CHUNK_BYTES, DOCUMENT, EVENT, EVENT_COUNT, HELLO, TRANSFER_BYTES } from '../cases.ts'
 
 const chunk = Buffer.alloc(CHUNK_BYTES, 'x')
@@ -93,7 +96,7 @@ export const rawListener: RequestListener = (req, res) => {
 }
 
 /** The Express 5 app. */
-export async function expressApp(): Promise<RequestListener> {
+export async function expressApp(): Promise<Express> {
   const { default: express } = await import('express')
   const app = express()
   app.get('/hello', (_req, res) => {
@@ -112,9 +115,9 @@ export async function expressApp(): Promise<RequestListener> {
 }
 
 /** The Koa 3 app. */
-export async function koaApp(): Promise<RequestListener> {
-  const { default: Koa } = await import('koa')
-  const app = new Koa()
+export async function koaApp(): Promise<Koa> {
+  const { default: Application } = await import('koa')
+  const app = new Application()
   app.use(async (ctx) => {
     switch (ctx.path) {
       case '/hello':
@@ -124,15 +127,17 @@ export async function koaApp(): Promise<RequestListener> {
         ctx.body = DOCUMENT
         break
       case '/post':
-        ctx.body = await new Promise((resolve) => readJson(ctx.req, (value) => resolve({ total: value.total })))
+        ctx.body = await new Promise((resolve) =>
+          readJson(ctx.req, (value) => resolve({ total: value.total })),
+        )
         break
     }
   })
-  return app.callback()
+  return app
 }
 
 /** The Fastify 5 app. */
-export async function fastifyApp(): Promise<RequestListener> {
+export async function fastifyApp(): Promise<FastifyInstance> {
   const { fastify } = await import('fastify')
   const app = fastify()
   app.get('/hello', (_request, reply) => {
@@ -144,19 +149,23 @@ export async function fastifyApp(): Promise<RequestListener> {
   app.post('/post', (request, reply) => {
     reply.send({ total: (request.body as { total: number }).total })
   })
-  await app.ready()
-  return (req, res) => app.routing(req, res)
+  return app
 }
 
-/** The app of a framework by its name. */
-export async function application(framework: string): Promise<RequestListener> {
+/** The listener of a framework's app by the framework's name, as node:http takes it. */
+export async function listenerOf(framework: string): Promise<RequestListener> {
   switch (framework) {
     case 'express':
       return expressApp()
-    case 'koa':
-      return koaApp()
-    case 'fastify':
-      return fastifyApp()
+    case 'koa': {
+      const handle = (await koaApp()).callback()
+      return (req, res) => void handle(req, res)
+    }
+    case 'fastify': {
+      const app = await fastifyApp()
+      await app.ready()
+      return (req, res) => app.routing(req, res)
+    }
     default:
       return rawListener
   }

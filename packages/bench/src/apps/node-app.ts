@@ -3,36 +3,59 @@
  * another build of @fastcgi/core to compare with. It answers questions of the runner
  * over IPC (memory after a collection, a sampled profile of allocations) and does nothing else beside serving.
  */
-import type { RequestListener } from 'node:http'
 import { createServer as createNetServer, type Server as NetServer } from 'node:net'
-import { application } from './handlers.ts'
+import type * as Core from '@fastcgi/core'
+import { expressApp, fastifyApp, koaApp, listenerOf, rawListener } from './handlers.ts'
 import { AllocationSampler } from './allocation-sampler.ts'
 
 /** What the runner may ask, one at a time. */
 export type Question = 'memory' | 'allocations-start' | 'allocations-stop' | 'exit'
 
-const [, , transport = 'http', framework = 'raw', path = '', core = '@fastcgi/core'] = process.argv
+const [, , transport = 'http', framework = 'raw', path = '', core] = process.argv
 
 async function listen(): Promise<void> {
-  if (transport === 'floor') {
-    floor().listen(path)
+  switch (transport) {
+    case 'floor':
+      floor().listen(path)
+      break
+    case 'ours':
+      await serveOurs()
+      break
+    case 'node-fastcgi': {
+      const { default: fcgi } = await import('node-fastcgi')
+      fcgi.createServer(await listenerOf(framework)).listen(path)
+      break
+    }
+    default: {
+      const { createServer } = await import('node:http')
+      const server = createServer(await listenerOf(framework))
+      // Behind a proxy that keeps connections this must be longer than the proxy's own limit, as every guide says.
+      server.keepAliveTimeout = 75_000
+      server.listen(path)
+    }
+  }
+}
+
+/** As a user's script does it: by the framework's adapter, with its defaults. */
+async function serveOurs(): Promise<void> {
+  const options = { listen: path, log: () => {}, arguments: [] }
+  if (core !== undefined) {
+    const other = (await import(core)) as typeof Core
+    await other.serve(await listenerOf(framework), options)
     return
   }
-  const listener = await application(framework)
-  if (transport === 'ours') {
-    const { createServer } = (await import(core)) as unknown as {
-      createServer(listener: RequestListener): NetServer
-    }
-    createServer(listener).listen(path)
-  } else if (transport === 'node-fastcgi') {
-    const { default: fcgi } = await import('node-fastcgi')
-    fcgi.createServer(listener).listen(path)
-  } else {
-    const { createServer } = await import('node:http')
-    const server = createServer(listener)
-    // Behind a proxy that keeps connections this must be longer than the proxy's own limit, as every guide says.
-    server.keepAliveTimeout = 75_000
-    server.listen(path)
+  switch (framework) {
+    case 'express':
+      await (await import('@fastcgi/express')).serve(await expressApp(), options)
+      break
+    case 'koa':
+      await (await import('@fastcgi/koa')).serve(await koaApp(), options)
+      break
+    case 'fastify':
+      await (await import('@fastcgi/fastify')).serve(await fastifyApp(), options)
+      break
+    default:
+      await (await import('@fastcgi/core')).serve(rawListener, options)
   }
 }
 

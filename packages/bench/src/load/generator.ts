@@ -93,7 +93,8 @@ class Run {
 
 function openConnection(run: Run): void {
   const { job } = run
-  const counter: ResponseCounter = job.protocol === 'fcgi' ? new FastcgiCounter() : new HttpCounter()
+  const counter: ResponseCounter =
+    job.protocol === 'fcgi' ? new FastcgiCounter() : new HttpCounter()
   const sentAt = new Float64Array(job.inFlight + 1)
   let waiting = 0
   let answered = false

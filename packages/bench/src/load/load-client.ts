@@ -1,11 +1,16 @@
 /** The runner's end of the load generator: one process for the whole run, so that its code stays compiled. */
 import { fork, type ChildProcess } from 'node:child_process'
+import { track } from '../children.ts'
 import { programPath } from '../program.ts'
 import type { Job, JobResult } from './generator.ts'
 
 /** Starts the generator, hands it jobs one at a time. */
 export class LoadClient implements AsyncDisposable {
-  readonly #child: ChildProcess = fork(programPath('load/generator'), [], { serialization: 'advanced' })
+  readonly #child: ChildProcess = track(
+    fork(programPath('load/generator'), [], {
+      serialization: 'advanced',
+    }),
+  )
 
   /** @throws Error when the application answered with an error or closed the connection. */
   async run(job: Job): Promise<JobResult> {

@@ -119,7 +119,8 @@ export class HttpCounter implements ResponseCounter {
         return -1
       }
       const head = bytes.toString('latin1', at, found + 4)
-      if (!/^HTTP\/1\.[01] 2/.test(head)) throw new Error(`unexpected answer: ${head.split('\r')[0]}`)
+      if (!/^HTTP\/1\.[01] 2/.test(head))
+        throw new Error(`unexpected answer: ${head.split('\r')[0]}`)
       const size = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
       this.#chunked = size === undefined && /\r\ntransfer-encoding: *chunked/i.test(head)
       this.#skip = Number(size ?? 0)
@@ -133,6 +134,11 @@ export class HttpCounter implements ResponseCounter {
   }
 
   #isHeadEnd(bytes: Buffer, end: number): boolean {
-    return bytes[end - 1] === 10 && bytes[end - 2] === 13 && bytes[end - 3] === 10 && bytes[end - 4] === 13
+    return (
+      bytes[end - 1] === 10 &&
+      bytes[end - 2] === 13 &&
+      bytes[end - 3] === 10 &&
+      bytes[end - 4] === 13
+    )
   }
 }

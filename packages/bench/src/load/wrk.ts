@@ -56,6 +56,7 @@ export async function runWrk(
   ])
   const numbers = /^@(.*)$/m.exec(stdout)?.[1]?.split(' ').map(Number)
   const [requests = 0, micros = 0, p50 = 0, p99 = 0, bad = 0] = numbers ?? []
-  if (requests === 0 || bad > requests / 1000) throw new Error(`wrk: ${requests} answers, ${bad} errors`)
+  if (requests === 0 || bad > requests / 1000)
+    throw new Error(`wrk: ${requests} answers, ${bad} errors`)
   return { requests, seconds: micros / 1e6, p50: p50 / 1000, p99: p99 / 1000, reconnects: 0 }
 }

@@ -81,7 +81,12 @@ group('head block and frame', () => {
 
 const empty = wholeRequest(rooms, (_req, res) => res.end(HELLO))
 const app = wholeRequest(rooms, rawListener)
-for (const ask of [async () => empty(hello), async () => app(hello), async () => app(json), async () => app(post)]) {
+for (const ask of [
+  async () => empty(hello),
+  async () => app(hello),
+  async () => app(json),
+  async () => app(post),
+]) {
   for (let i = 0; i < WARM_UP; i++) await ask()
 }
 group('a whole request without a kernel', () => {

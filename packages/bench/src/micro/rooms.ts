@@ -18,7 +18,10 @@ interface Event {
 export interface Rooms {
   readRequestHead(block: Buffer, options: object): object
   readParams(block: Buffer): object
-  Connection: new (limits: object) => { receive(chunk: Buffer): Event[]; end(request: object): boolean }
+  Connection: new (limits: object) => {
+    receive(chunk: Buffer): Event[]
+    end(request: object): boolean
+  }
   streamRecordText(type: number, id: number, text: string): string
   streamRecords(type: number, id: number, content: Uint8Array): Uint8Array[]
   endRecordsText(id: number): string

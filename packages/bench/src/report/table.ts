@@ -1,5 +1,6 @@
 /** The table that a run prints. */
 import { CASES } from '../cases.ts'
+import type { GrowthSeries } from '../growth.ts'
 import { IMPLEMENTATIONS } from '../implementations.ts'
 import type { Measurement, Results } from '../results.ts'
 import type { Spread } from '../statistics.ts'
@@ -25,13 +26,26 @@ export function columns(rows: readonly (readonly string[])[]): string {
     })
   }
   return rows
-    .map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  '))
+    .map((row) =>
+      row
+        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+        .join('  '),
+    )
     .map((line) => line.trimEnd())
     .join('\n')
 }
 
 const headings: { readonly [kind: string]: readonly string[] } = {
-  load: ['CPU µs', '/ node:http', 'req/s', '/ node:http', 'p50 ms', 'p99 ms', '/ node:http', 'peak MB'],
+  load: [
+    'CPU µs',
+    '/ node:http',
+    'req/s',
+    '/ node:http',
+    'p50 ms',
+    'p99 ms',
+    '/ node:http',
+    'peak MB',
+  ],
   idle: ['bytes each', '/ node:http', 'rss MB'],
   start: ['ms', '/ node:http', 'rss MB'],
 }
@@ -63,10 +77,28 @@ export function resultTable({ measurements }: Results): string {
       blocks.push(
         columns([
           [`${caseTitle}, ${where}, per ${unit}`, ...(headings[kind] ?? [])],
-          ...rows.map((one) => [`  ${title.get(one.implementation) ?? one.implementation}`, ...row(kind, one)]),
+          ...rows.map((one) => [
+            `  ${title.get(one.implementation) ?? one.implementation}`,
+            ...row(kind, one),
+          ]),
         ]),
       )
     }
   }
   return blocks.join('\n\n')
+}
+
+/** One block a growth: values across, implementations down. */
+export function growthTable(series: readonly GrowthSeries[]): string {
+  return series
+    .map(({ title, lines }) =>
+      columns([
+        [title, ...(lines[0]?.points ?? []).map(([x]) => String(x))],
+        ...lines.map(({ implementation, points }) => [
+          `  ${implementation}`,
+          ...points.map(([, micros]) => number(micros)),
+        ]),
+      ]),
+    )
+    .join('\n\n')
 }

@@ -1,2 +1,0 @@
-/** Benchmarks; not published. */
-export {}
