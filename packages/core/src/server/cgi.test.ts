@@ -242,7 +242,7 @@ describe('a CGI process', () => {
     })
     await failed.ended
     expect(failed.stdout().toString()).toContain('Status: 500 ')
-    expect(failed.stderr()).toMatch(/GET \/fail: Error: on purpose\nfastcgi: {5}at /)
+    expect(failed.stderr()).toMatch(/GET \/fail: Error: on purpose\nfastcgi: {7}at /)
     const broken = core.write(
       'broken-cgi.mjs',
       `import { serve } from '@fastcgi/core'\nawait serve(() => import('./nowhere.mjs'))`,

@@ -136,6 +136,8 @@ interface Waiting {
 
 /** Answers a request without the app. */
 export function answer(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+  // Thrown behind a whole answer: the client has what it asked for.
+  if (response.writableEnded) return
   if (response.headersSent || response.destroyed) {
     response.destroy()
     return

@@ -30,14 +30,14 @@ export function describeError(error: unknown): string {
 }
 
 /**
- * Cuts text into lines that can stand in a log: control characters become `\xNN`, so that what a client sent can
- * neither forge a line nor drive a terminal. Empty lines go.
+ * Cuts text into lines that can stand in a log. What a client sent can neither drive a terminal nor forge a message:
+ * control characters become `\xNN`, and all lines but the first are indented. Empty lines go.
  */
 export function logLines(text: string): string[] {
   const lines: string[] = []
   for (const line of text.split(/\r?\n/)) {
     const safe = line.replace(/[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]/g, escape).trimEnd()
-    if (safe !== '') lines.push(safe)
+    if (safe !== '') lines.push(lines.length === 0 ? safe : `  ${safe}`)
   }
   return lines
 }

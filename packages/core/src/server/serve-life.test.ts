@@ -287,7 +287,7 @@ describe('a log file', () => {
     expect(await text(started.socketPath, '/throw')).toMatchObject({ status: 500 })
     const before = fs.readFileSync(log, 'utf8')
     expect(before).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z \[\d+\] .*listening on/m)
-    expect(before).toMatch(/GET \/throw: Error: thrown$/m)
+    expect(before).toMatch(/GET \/throw: Error: thrown\n\S+ \[\d+\]   forged: line\n/)
     for (const line of before.trimEnd().split('\n')) expect(line).toMatch(/^\d{4}-\S+Z \[\d+\] /)
     fs.renameSync(log, `${log}.1`)
     started.child.kill('SIGUSR2')
@@ -363,8 +363,8 @@ describe('a handler that fails', () => {
   }`
 
   it.each([
-    ['/throw', /GET \/throw: Error: thrown here\nfastcgi: {5}at /],
-    ['/reject', /GET \/reject: Error: rejected here\nfastcgi: {5}at /],
+    ['/throw', /GET \/throw: Error: thrown here\nfastcgi: {7}at /],
+    ['/reject', /GET \/reject: Error: rejected here\nfastcgi: {7}at /],
     ['/value', /GET \/value: a value that is no Error was thrown: 'a string'/],
   ])('is answered 500 and logged, and the process goes on: %s', async (url, logged) => {
     const started = await start(`await serve(() => ${app})`)

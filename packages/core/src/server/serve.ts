@@ -207,11 +207,11 @@ export class Serving {
 
   #watchFiles(server: Server, mode: Mode): void {
     const script = this.#script
-    // h2o starts its processes once and never again.
-    const restarted = mode.type === 'spawned' && process.env.H2O_ROOT === undefined
+    if (script === undefined || !this.#shutdown) return
+    const restarted = mode.type === 'spawned' && !isUnderH2o()
     const file = this.#options.restartFile ?? (restarted ? 'tmp/restart.txt' : false)
-    if (file === false || !this.#shutdown) return
-    const paths = [resolve(dirname(script ?? '.'), file), ...(script === undefined ? [] : [script])]
+    if (file === false) return
+    const paths = [resolve(dirname(script), file), script]
     const watch = watchFiles(paths, (path) => {
       void this.#shutdown?.begin(`${path} has changed: finishing what runs, then ending`, 0)
     })
@@ -244,6 +244,11 @@ export class Serving {
       )
     else process.exitCode = 1
   }
+}
+
+/** h2o starts its processes once and never again. */
+function isUnderH2o(): boolean {
+  return Object.keys(process.env).some((name) => /^(H2O|SERVER_STARTER)_/.test(name))
 }
 
 function isThenable(value: unknown): boolean {
