@@ -132,6 +132,8 @@ export class Serving {
       await this.#openGateway(server, mode.port ?? defaultGatewayPort)
       return
     }
+    // What the files are now counts, not what they are once a request can come.
+    this.#watchFiles(server, mode)
     let door: Door
     try {
       door = await this.#openDoor(server, mode)
@@ -139,11 +141,10 @@ export class Serving {
       if (this.#options.log !== undefined) this.#log.write((error as Error).message)
       throw error
     }
-    this.#log.write(`listening on ${door.name}`)
     server.once('close', () => door.close())
     this.#addToShutdown(server, { release: () => door.close() })
     this.#watchDoor(server, door)
-    this.#watchFiles(server, mode)
+    this.#log.write(`listening on ${door.name}`)
   }
 
   #openDoor(server: Server, mode: Mode): Promise<Door> {
