@@ -23,7 +23,9 @@ const tcpListen = '0A'
  */
 export function inspectDescriptor(fd: number): InheritedSocket {
   try {
-    if (!fstatSync(fd).isSocket()) return { kind: 'other' }
+    // bigint, because Node's realpathSync mistakes a stat of a socket or pipe in its one array for the last of its own,
+    // and stops resolving links: an import() after it then does not find the packages of a package (Node 20 to 26).
+    if (!fstatSync(fd, { bigint: true }).isSocket()) return { kind: 'other' }
   } catch {
     return { kind: 'other' }
   }
@@ -76,8 +78,8 @@ function canListen(fd: number): boolean {
 /** Whether a descriptor leads to the null device: what is written there is lost. Closed descriptors count, Node opens them on it. */
 export function isNullDevice(fd: number): boolean {
   try {
-    const own = fstatSync(fd)
-    return own.isCharacterDevice() && own.rdev === statSync('/dev/null').rdev
+    const own = fstatSync(fd, { bigint: true })
+    return own.isCharacterDevice() && own.rdev === statSync('/dev/null', { bigint: true }).rdev
   } catch {
     return true
   }
