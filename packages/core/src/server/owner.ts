@@ -1,5 +1,4 @@
 // Users and groups by name. Node has no getpwnam(3); `getent` answers for every source the system knows (files, LDAP, …).
-import { execFile } from 'node:child_process'
 
 const database = { user: 'passwd', group: 'group' } as const
 
@@ -25,7 +24,9 @@ export async function lookUpId(kind: 'user' | 'group', given: number | string): 
   return Number(id)
 }
 
-function getent(kind: 'user' | 'group', name: string): Promise<string> {
+async function getent(kind: 'user' | 'group', name: string): Promise<string> {
+  // Loaded when asked for: few sockets have an owner by name, and it costs 3 ms of every start.
+  const { execFile } = await import('node:child_process')
   return new Promise((resolve, reject) => {
     execFile('getent', [database[kind], name], { encoding: 'utf8' }, (error, stdout) => {
       if (error?.code === 'ENOENT') {

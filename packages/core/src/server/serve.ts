@@ -22,7 +22,6 @@ import {
 import { createServer, type Server } from './server.ts'
 import { findStart, type Start } from './start.ts'
 import { processShutdown, type Shutdown, type Stoppable } from './shutdown.ts'
-import { locateSyntaxError } from './syntax-error.ts'
 import { endWithUsage, ServeError } from './usage.ts'
 
 /** How often is looked whether the socket's file is still there, in milliseconds. */
@@ -225,6 +224,7 @@ export class Serving {
       const adapt = this.#options.adapt
       gate.open(requestTaker(adapt ? await adapt(app as never) : app))
     } catch (error) {
+      const { locateSyntaxError } = await import('./syntax-error.ts')
       await locateSyntaxError(error, this.#script)
       this.#log.write(
         `the app could not be loaded, every request is answered 503: ${describeError(error)}`,

@@ -1,7 +1,6 @@
 // A unix socket's file: made under a temporary name, given its mode and owner there, and renamed over the path, so that
 // nobody meets it half made; removed only while it is still ours. A socket that another process answers on is left alone.
 import { chmodSync, chownSync, lstatSync, renameSync, unlinkSync, type BigIntStats } from 'node:fs'
-import { randomInt } from 'node:crypto'
 import { createConnection } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { maxSocketPathBytes } from './listen-address.ts'
@@ -187,7 +186,8 @@ async function bind(server: Listener, path: string): Promise<string> {
 
 function randomName(length: number): string {
   let name = ''
-  while (name.length < length) name += nameCharacters[randomInt(nameCharacters.length)]
+  while (name.length < length)
+    name += nameCharacters[Math.floor(Math.random() * nameCharacters.length)]
   return length > 4 ? `.${name.slice(1)}` : name
 }
 
