@@ -1,53 +1,96 @@
-/** Runs the list of cases through a server's files. */
+/** Brings up a web server in front of an app, and runs a list of cases through it. */
+import fs from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, it } from 'vitest'
 
-import { cases } from '../conformance/cases.ts'
+import type { HttpCase } from '../conformance/case.ts'
+import { cases as allCases } from '../conformance/cases.ts'
 import { temporaryFolder } from '../support/web-server.ts'
 import { startApp, type AppProcess } from './app.ts'
 import { makeCertificates } from './certificates.ts'
 import { conformanceSite, startSite, type RunningSite, type Server, type Setup } from './setup.ts'
-import fs from 'node:fs'
 
-/** One `describe` a file: starts the server in front of the conformance app and runs every case. */
-export function describeConformance(server: Server, setups: readonly Setup[]): void {
-  for (const setup of setups)
-    describe(`${setup.server} ${setup.file}`, () => runCases(server, setup))
+/** A site, the app behind it unless the server starts it, and the folder both live in. */
+export interface Running {
+  readonly site: RunningSite
+  readonly app: AppProcess | undefined
+  /** Has `tls/` with the certificates where the setup speaks TLS. */
+  readonly folder: string
+  stop(): Promise<void>
 }
 
-function runCases(server: Server, setup: Setup): void {
-  let site: RunningSite | undefined
-  let app: AppProcess | undefined
-  let folder: string | undefined
-
-  beforeAll(async () => {
-    folder = temporaryFolder('app')
-    const run = path.join(folder, 'run')
-    fs.mkdirSync(run)
-    const certificates = path.join(folder, 'tls')
-    if (setup.tls === true) makeCertificates(certificates)
+/**
+ * Starts app and server.
+ *
+ * @param app folder with `app.fcgi`; default: the app of the conformance tests
+ */
+export async function bringUp(
+  server: Server,
+  setup: Setup,
+  app: string = conformanceSite,
+): Promise<Running> {
+  const folder = temporaryFolder('app')
+  const run = path.join(folder, 'run')
+  const certificates = path.join(folder, 'tls')
+  fs.mkdirSync(run)
+  if (setup.tls === true) makeCertificates(certificates)
+  let started: AppProcess | undefined
+  try {
     if (setup.spawns !== true) {
-      const script = path.join(conformanceSite, 'app.fcgi')
-      app = await startApp(script, path.join(run, 'app.sock'), setup.env)
+      started = await startApp(path.join(app, 'app.fcgi'), path.join(run, 'app.sock'), setup.env)
     }
-    site = await startSite(server, setup, { app: conformanceSite, run, certificates })
-  })
+    const site = await startSite(server, setup, { app, run, certificates })
+    return {
+      site,
+      app: started,
+      folder,
+      async stop() {
+        await site.web.stop()
+        await started?.stop()
+        fs.rmSync(folder, { recursive: true, force: true })
+      },
+    }
+  } catch (error) {
+    await started?.stop()
+    fs.rmSync(folder, { recursive: true, force: true })
+    throw error
+  }
+}
 
-  afterAll(async () => {
-    await site?.web.stop()
-    await app?.stop()
-    if (folder !== undefined) fs.rmSync(folder, { recursive: true, force: true })
+/** Brings up before the tests of a `describe` and stops after them. */
+export function running(server: Server, setup: Setup, app?: string): () => Running {
+  let up: Running | undefined
+  beforeAll(async () => {
+    up = await bringUp(server, setup, app)
   })
+  afterAll(() => up?.stop())
+  return () => up as Running
+}
 
-  // The abilities are known before anything runs: a case that cannot be is not a test here.
+/** Registers the cases that this setup can do; what it cannot is said in the case. */
+export function runCases(
+  server: Server,
+  setup: Setup,
+  cases: readonly HttpCase[],
+  app?: string,
+): void {
+  const up = running(server, setup, app)
   const known = {
     name: `${setup.server} ${setup.file}`,
     server: setup.server,
     mount: setup.mount ?? '',
     port: 0,
     can: { ...server.can, ...setup.can },
+    ...(setup.tls === true ? { tls: {} } : {}),
   }
   for (const { name, not, run } of cases) {
-    if (not?.(known) === undefined) it(name, () => run(site as RunningSite))
+    if (not?.(known) === undefined) it(name, () => run(up().site))
+  }
+}
+
+/** One `describe` a file of `examples/servers/`: every conformance case through it. */
+export function describeConformance(server: Server, setups: readonly Setup[]): void {
+  for (const setup of setups) {
+    describe(`${setup.server} ${setup.file}`, () => runCases(server, setup, allCases))
   }
 }

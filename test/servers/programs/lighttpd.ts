@@ -28,6 +28,8 @@ server.port = ${String(place.port)}
 server.errorlog = "${log}"
 server.upload-dirs = ( "${place.writable('uploads')}" )
 server.modules = ( ${flask ? '"mod_rewrite", "mod_alias", "mod_fastcgi"' : '"mod_access"'} )
+# As the distribution's main file has it, from /etc/mime.types.
+mimetype.assign = ( ".css" => "text/css", ".js" => "text/javascript", ".svg" => "image/svg+xml" )
 include "${place.write('50-myapp.conf', text)}"
 `,
     )
