@@ -24,6 +24,9 @@ Groups
   package   packs the packages, installs the tarballs elsewhere
   nodes     the unit group on Node.js ${nodes.versions.join(', ')}
 
+With CI in the environment the quick benchmark follows (npm run bench -- check); it warns, and fails
+nothing.
+
 A FILTER is a part of a test file's path, as vitest takes it.`
 
 const groupNames = ['checks', 'unit', 'servers', 'package', 'nodes']
@@ -56,6 +59,7 @@ if (wanted.has('unit')) await vitest('unit', process.execPath, 'unit', filters, 
 if (wanted.has('package')) await vitest('package', process.execPath, 'package', filters, 600_000)
 if (wanted.has('servers')) await servers()
 if (wanted.has('nodes')) await otherNodes()
+if (process.env.CI && values.only === undefined && filters.length === 0) await bench()
 finish()
 
 function parse() {
@@ -139,6 +143,14 @@ function count(report, code) {
   const more = notes.length - 30
   if (more > 0) notes.splice(30, more, `... and ${more} more, see above`)
   return { passed: json.numPassedTests, failed, note: notes.join('\n') }
+}
+
+/** Prints ratios and warnings. It has no row: how fast a busy machine is does not make code wrong. */
+async function bench() {
+  const main = path.join(root, 'packages', 'bench', 'dist', 'main.js')
+  await step('Measuring', () =>
+    run(process.execPath, [main, 'check'], { env, show: 'all', timeout: 300_000 }),
+  )
 }
 
 async function servers() {
