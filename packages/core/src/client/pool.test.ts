@@ -99,6 +99,22 @@ describe('Pool', () => {
     expect(await response.text()).toBe('1')
   })
 
+  it('does not try the second time on another connection that is as old', async () => {
+    const held: RawRequest[] = []
+    const app = await rawResponder((req) => {
+      if (req.connection > 1) req.answer(`${OK}${req.connection}`)
+      else if (held.length < 2) held.push(req)
+      else req.socket.destroy()
+    })
+    const pool = pooled({ socketPath: app.socketPath })
+    const both = [pool.request(), pool.request()]
+    await until(() => held.length === 2, 'two requests')
+    for (const req of held) req.answer(OK)
+    for (const answer of both) await (await answer).discard()
+    expect(pool.counts.idle).toBe(2)
+    expect(await (await pool.request()).text()).toBe('2')
+  })
+
   it('never repeats a POST, nor a body that is a stream', async () => {
     const app = await closing()
     const pool = pooled({ socketPath: app.socketPath })

@@ -361,6 +361,28 @@ describe('request fails', () => {
     await app.requests[1]!.when('abort')
   })
 
+  it('but not for the silence of a body that is slow, or of its own reader', async () => {
+    const app = await rawResponder((req) => {
+      void req.when('stdin-end').then(() => req.answer(OK + 'x'.repeat(3_000_000)))
+    })
+    const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 3_000))
+    const body = (async function* () {
+      yield 'one'
+      await pause()
+      yield 'two'
+    })()
+    const { socketPath } = app
+    const [slow, unread] = await Promise.all([
+      request({ socketPath, body, timeout: 1_500 }),
+      request({ socketPath, timeout: 1_500 }).then(async (response) => {
+        await pause()
+        return response
+      }),
+    ])
+    expect((await slow.text()).length).toBe(3_000_000)
+    expect((await unread.text()).length).toBe(3_000_000)
+  })
+
   it('with the reason of the signal, before, during and after the head; the application hears of it', async () => {
     const app = await rawResponder((req) => {
       if (req.param('QUERY_STRING') === 'body') req.write(rawStdout(1, `${OK}part`))
