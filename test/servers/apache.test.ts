@@ -11,7 +11,7 @@ import { exampleCases } from '../conformance/example.ts'
 import { ask } from '../conformance/site.ts'
 import { apacheSetups, runApacheCases, type ApacheSite } from './programs/apache.ts'
 
-describe.each(apacheSetups)('$server $file', (setup) => {
+describe.each(apacheSetups)('$server/$file', (setup) => {
   const site = runApacheCases(setup, cases, 'test/conformance/site')
   if (setup.tls === true) tlsChecks(site)
 })
@@ -48,7 +48,13 @@ function tlsChecks(site: () => ApacheSite): void {
       lookup: (_name, _options, found) => found(null, [{ address: '127.0.0.1', family: 4 }]),
     })
     try {
-      const stream = session.request({ ':path': '/a%2Fb?c', ':method': 'POST', cookie: 'a=1; b=2' })
+      // mod_fcgid 2.3.9 loses a body that comes over HTTP/2 without its length.
+      const stream = session.request({
+        ':path': '/a%2Fb?c',
+        ':method': 'POST',
+        cookie: 'a=1; b=2',
+        'content-length': '5',
+      })
       stream.end('hello')
       const seen = JSON.parse(await text(stream)) as Record<string, unknown>
       expect(seen).toMatchObject({ httpVersion: '2.0', url: '/a%2Fb?c', body: 'hello' })
