@@ -550,6 +550,17 @@ describe('prefix', () => {
     expect([head.mount, head.url]).toEqual(['', '/app/x%0Ay'])
   })
 
+  it('does not mount at a SCRIPT_NAME that is no path, nor where PATH_INFO is the whole path', () => {
+    expect(mountAndUrl({ SCRIPT_NAME: 'app', REQUEST_URI: '/app/x', PATH_INFO: '/x' })).toEqual([
+      '',
+      '/app/x',
+    ])
+    // Everything is rewritten to /app: then /app/x is a path like any other.
+    expect(
+      mountAndUrl({ SCRIPT_NAME: '/app', REQUEST_URI: '/app/x', PATH_INFO: '/app/x' }),
+    ).toEqual(['', '/app/x'])
+  })
+
   it('does not mount where SCRIPT_NAME came from the client unchecked', () => {
     const haproxy = { SERVER_SOFTWARE: 'HAProxy 2.6.12' }
     for (const name of ['/a/../b', '//b', '/b//c', '/./b', '/b/..']) {
@@ -589,6 +600,8 @@ describe('option mount', () => {
       '/application',
     ])
     expect(mountAndUrl({ REQUEST_URI: '/app' }, { mount: '/app' })).toEqual(['/app', '/'])
+    expect(mountAndUrl({ REQUEST_URI: '/app/../x' }, { mount: '/app' })).toEqual(['', '/app/../x'])
+    expect(mountAndUrl({ REQUEST_URI: '/y/../app/x' }, { mount: '/app' })).toEqual(['/app', '/x'])
   })
 
   it('is brought into form', () => {
