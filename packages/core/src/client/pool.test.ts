@@ -183,6 +183,15 @@ describe('Pool', () => {
     expect(pool.counts.connections).toBe(0)
   })
 
+  it('closes idle connections at once on close', async () => {
+    const app = await rawResponder((req) => req.answer(`${OK}x`))
+    const pool = new Pool({ socketPath: app.socketPath, idleTimeout: 600_000 })
+    await (await pool.request()).discard()
+    expect(pool.counts.idle).toBe(1)
+    await pool.close()
+    expect(pool.counts.connections).toBe(0)
+  })
+
   it('lets those that wait try when a connection cannot be opened', async () => {
     const pool = new Pool({ socketPath: '/nowhere/app.sock', maxConnections: 1 })
     const both = await Promise.all([failure(pool.request()), failure(pool.request())])
