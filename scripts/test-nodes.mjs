@@ -5,6 +5,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
+import * as debian from './debian.mjs'
 import { environment, root, run, step } from './run.mjs'
 
 /** The oldest supported version, then the newest of each line we test. */
@@ -19,10 +20,10 @@ function specs() {
   return versions.map((version) => `${alias(version)}@npm:${name}@${version}`)
 }
 
-/** The line that brings the binaries. */
-export const installLine = () => `npm install --prefix ${folder} ${specs().join(' ')}`
-
-/** Brings the binaries; resolves with `[version, path]` of each that works. */
+/**
+ * Brings the binaries and resolves with one entry a version: the path of a binary that works, or the
+ * reason why there is none, with the line that helps.
+ */
 export async function bringNodes() {
   if (!versions.every((version) => fs.existsSync(binary(version)))) {
     await step(`Fetching Node.js ${versions.join(', ')}`, async () => {
@@ -41,10 +42,28 @@ export async function bringNodes() {
       if (first.code !== 0) await run('npm', args, { cwd: folder, env })
     })
   }
-  const found = []
-  for (const version of versions) {
-    const { code, output } = await run(binary(version), ['--version'], { show: 'never' })
-    if (code === 0 && output.trim() === `v${version}`) found.push([version, binary(version)])
+  let found = await tryAll()
+  // From version 26 on the binaries want this library, which a bare Debian lacks.
+  if (found.some(({ reason }) => reason?.includes('libatomic'))) {
+    await debian.installPackages([['libatomic1']])
+    found = await tryAll()
   }
   return found
+}
+
+function tryAll() {
+  return Promise.all(
+    versions.map(async (version) => {
+      const node = binary(version)
+      if (!fs.existsSync(node)) {
+        return { version, reason: `run: npm install --prefix ${folder} ${specs().join(' ')}` }
+      }
+      const { code, output } = await run(node, ['--version'], { show: 'never' })
+      if (code === 0 && output.trim() === `v${version}`) return { version, node }
+      const help = output.includes('libatomic')
+        ? `; as root: ${debian.installLine(['libatomic1'])}`
+        : ''
+      return { version, reason: `${output.trim()}${help}` }
+    }),
+  )
 }

@@ -55,8 +55,8 @@ if (wanted.has('checks')) {
   await check('format', bin('oxfmt'), ['--check'])
   await check('types', bin('tsc'), ['-p', 'tsconfig.test.json'])
 }
-if (wanted.has('unit')) await vitest('unit', process.execPath, 'unit', filters, 600_000)
-if (wanted.has('package')) await vitest('package', process.execPath, 'package', filters, 600_000)
+if (wanted.has('unit')) await vitest('unit', process.execPath, 'unit', filters, 1_200_000)
+if (wanted.has('package')) await vitest('package', process.execPath, 'package', filters, 1_200_000)
 if (wanted.has('servers')) await servers()
 if (wanted.has('nodes')) await otherNodes()
 if (process.env.CI && values.only === undefined && filters.length === 0) await bench()
@@ -174,15 +174,10 @@ async function servers() {
 }
 
 async function otherNodes() {
-  const found = await nodes.bringNodes()
-  for (const version of nodes.versions) {
-    const binary = found.find(([name]) => name === version)?.[1]
+  for (const { version, node, reason } of await nodes.bringNodes()) {
     const name = `unit on Node ${version}`
-    if (binary === undefined) {
-      rows.push({ name, passed: 0, failed: 1, note: `NOT RUN: ${nodes.installLine()}` })
-    } else {
-      await vitest(name, binary, 'unit', filters, 600_000)
-    }
+    if (node) await vitest(name, node, 'unit', filters, 1_200_000)
+    else rows.push({ name, passed: 0, failed: 1, note: `NOT RUN: ${reason}` })
   }
 }
 

@@ -1,9 +1,7 @@
-// The web servers that test/servers/ starts: what is missing, and how it gets here. Debian's
-// packages, installed only when we are root and apt-get is there; nothing is ever started.
-import fs from 'node:fs'
+// The web servers that test/servers/ starts: which test file needs which, and what is missing.
 import path from 'node:path'
 
-import { run, step } from './run.mjs'
+import * as debian from './debian.mjs'
 
 /**
  * Name of a group: the start of the names of its test files; what must exist; Debian's packages.
@@ -28,55 +26,18 @@ const groups = [
   },
 ]
 
-const folders = [...(process.env.PATH ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin']
-
-function exists(need) {
-  if (need.startsWith('/')) return fs.existsSync(need)
-  return folders.some((folder) => fs.existsSync(path.join(folder, need)))
-}
-
-const missingGroups = () => groups.filter((group) => !group.needs.every(exists))
+const missingGroups = () => groups.filter((group) => !group.needs.every(debian.exists))
 
 const packagesOf = (list) => [...new Set(list.flatMap((group) => group.packages))]
 
 /** The line that installs what is missing. */
-export function installLine() {
-  return `apt-get update && apt-get install -y ${packagesOf(missingGroups()).join(' ')}`
-}
+export const installLine = () => debian.installLine(packagesOf(missingGroups()))
 
 /** Installs what is missing, where that can be done; resolves with the groups still missing. */
 export async function bringWebServers() {
   const missing = missingGroups()
-  if (missing.length === 0) return []
-  if (process.getuid?.() !== 0 || !exists('apt-get')) return missing
-  await step(`Installing web servers: ${packagesOf(missing).join(' ')}`, async () => {
-    const undo = forbidServiceStart()
-    try {
-      const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' }
-      const options = ['-q', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3']
-      await run('apt-get', [...options, 'update'], { env })
-      const install = [...options, '-y', '--no-install-recommends', 'install']
-      const all = await run('apt-get', [...install, ...packagesOf(missing)], { env })
-      // One package that this release lacks must not cost the others.
-      if (all.code !== 0) {
-        for (const group of missing) await run('apt-get', [...install, ...group.packages], { env })
-      }
-    } finally {
-      undo()
-    }
-  })
+  if (missing.length > 0) await debian.installPackages(missing.map((group) => group.packages))
   return missingGroups()
-}
-
-/**
- * Debian starts a service when its package is installed, and Apache and nginx would both take port
- * 80 of this machine. `policy-rc.d` with exit code 101 is Debian's way to say no.
- */
-function forbidServiceStart() {
-  const file = '/usr/sbin/policy-rc.d'
-  if (fs.existsSync(file)) return () => {}
-  fs.writeFileSync(file, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
-  return () => fs.rmSync(file, { force: true })
 }
 
 /** Splits test files into those that can run and those that lack a program. */
