@@ -313,8 +313,11 @@ describe('Apache asks for the password (basic-auth.conf)', () => {
       expect.soft(page.json(), target).toMatchObject({ remoteUser: 'ann' })
     }
     // The other way about: judged public, so it must not be the protected page.
-    const out = await http({ port: server().port, target: '/whoami/../nothing' })
-    expect(out.status).toBe(404)
+    for (const target of ['/whoami/../nothing', '/protected.fcgi/whoami', '/app.fcgi/whoami']) {
+      const page = await http({ port: server().port, target })
+      expect.soft(page.status, target).toBe(404)
+      expect.soft(page.text, target).not.toContain('remoteUser')
+    }
   })
 })
 
