@@ -117,6 +117,8 @@ export function probe(): Probe {
   const needDrain = Object.getOwnPropertySymbols(response).find(
     (symbol) => symbol.description === 'kNeedDrain' && own[symbol] === true,
   )
+  // Node 26 keeps what is written until the end of the tick, or of the response.
+  response.end()
   const hook = called && typeof own._header === 'string' && written.startsWith(own._header)
   return { hook, needDrain }
 }
