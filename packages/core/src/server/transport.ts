@@ -8,7 +8,7 @@ import {
   type HeadOptions,
   type RequestHead,
 } from '../cgi/request-head.ts'
-import { errorPage } from '../cgi/response-head.ts'
+import { errorPage, type ErrorPage } from '../cgi/response-head.ts'
 import { Exchange, type ExchangeContext, type Outlet } from '../http/exchange.ts'
 import {
   Connection,
@@ -24,6 +24,7 @@ import {
   streamRecords,
   streamRecordText,
 } from '../protocol/record-writer.ts'
+import { joinPieces } from './join-pieces.ts'
 import type { ResolvedOptions } from './options.ts'
 import { read } from './read-buffer.ts'
 
@@ -57,10 +58,17 @@ export interface ServerCounts {
 const COPY_LIMIT = 16 * 1024
 /** A closing connection whose peer still sends is read, and what comes dropped, for this long: a reset would take the response with it. */
 const LINGER = 2_000
-/** While the reader of a body is stalled, so much more is read to see whether other requests wait behind it. */
-const PEEK = 512 * 1024
+/**
+ * While the reader of a body is stalled, so much more is read to see whether other requests wait behind it. HAProxy has
+ * up to 512 KiB of the body in its own buffers, and the sockets hold two times 208 KiB: 1 MiB was enough, 512 KiB not.
+ */
+const PEEK = 2 * 1024 * 1024
 /** Milliseconds a connection without requests is kept when the server drains. */
 const DRAIN_IDLE = 1_000
+/** So many full body budgets a connection may hold before it is paused, whoever of its requests does not read. */
+const BUDGETS_PER_CONNECTION = 16
+/** From so many events in a read on it is worth a pass to join the pieces of bodies: records of a few bytes. */
+const CROWD = 64
 
 /** Above so many bytes of bodies in a read more of the kind is expected. */
 const BULK = 4 * 1024
@@ -87,6 +95,7 @@ export class Transport implements Outlet {
   #unreadReplies = 0
   #closing = false
   #draining = false
+  #drainingSince = 0
   /** A response was cut: no request may end well on this connection from here on that begins later. */
   #doomed = false
   #doomedSince = 0
@@ -115,7 +124,7 @@ export class Transport implements Outlet {
       (chunk, lent) => this.#receive(chunk, lent),
       () => this.#bulk,
     )
-    socket.on('end', () => this.destroy())
+    socket.on('end', () => this.#peerEnded())
     // EPIPE and ECONNRESET are how most web servers end a connection.
     socket.on('error', () => this.destroy())
     socket.on('close', () => this.#closed())
@@ -136,16 +145,15 @@ export class Transport implements Outlet {
     if (this.#closing) return
     this.#lent = lent
     this.#bodySize = 0
-    const events = this.#connection.receive(chunk)
+    let events = this.#connection.receive(chunk)
+    if (events.length > CROWD) events = joinPieces(events)
     for (let i = 0; i < events.length; i++) {
       const event = events[i] as ConnectionEvent<Exchange>
       try {
         this.#handle(event)
       } catch (error) {
         // A listener of the app threw ('data', 'end'); the other requests of this read go on.
-        process.nextTick(() => {
-          throw error
-        })
+        throwLater(error)
       }
       if (this.#closing) break
     }
@@ -194,7 +202,7 @@ export class Transport implements Outlet {
         if (event.begun) this.#aborted(event.request)
         break
       case 'refused':
-        this.#refused(event.request, event.reason)
+        this.#refused(event.request, event.reason, event.params)
         break
       case 'reply':
         this.#reply(event.bytes)
@@ -213,27 +221,33 @@ export class Transport implements Outlet {
   #request(request: Request, params: Buffer): void {
     const context = this.#context
     context.counts.requests++
-    if (this.#doomed || context.running >= context.options.maxRequests) {
+    const closing = this.#doomed || (this.#draining && this.#drainsTooLong())
+    if (closing || context.running >= context.options.maxRequests) {
       context.counts.refused++
       context.warned(
         'FCGI_OVERLOADED',
-        `a request was answered 503: ${this.#doomed ? 'its connection is closing' : `maxRequests (${context.options.maxRequests}) are running`}`,
+        `a request was answered 503: ${closing ? 'its connection is closing' : `${context.running} requests are running (option maxRequests)`}`,
       )
-      this.#page(request, 503, 'The application is busy. Try again in a moment.')
+      this.#page(request, 503, 'The application is busy. Try again in a moment.', isHead(params))
       return
     }
     let head: RequestHead
     try {
       head = readRequestHead(params, context.head)
     } catch (error) {
-      if (!(error instanceof HeadError)) throw error
+      context.counts.refused++
+      if (!(error instanceof HeadError)) {
+        // A fault of ours, and one that a request can bring about: it must cost that request and no more.
+        context.warned('FCGI_INTERNAL', `a request was answered 500: ${(error as Error).stack}`)
+        this.#page(request, 500, '', isHead(params))
+        return
+      }
       if (error.protocol) {
         this.#fault(new ProtocolError('FCGI_BAD_PAIR', error.message, request.id))
         return
       }
-      context.counts.refused++
       context.warned(error.code, `a request was answered ${error.status}: ${error.message}`)
-      this.#page(request, error.status, error.message)
+      this.#page(request, error.status, error.message, isHead(params))
       return
     }
     if (head.warning) context.warned(head.warning.code, head.warning.message)
@@ -242,10 +256,13 @@ export class Transport implements Outlet {
     request.context = exchange
     this.#running++
     context.running++
-    if (head.body !== 'undecided' || request.role === Role.Authorizer) {
-      if (head.body === 'undecided') exchange.settleBody(false)
-      exchange.start()
-    }
+    if (request.role === Role.Authorizer) withoutBody(head)
+    if (head.body !== 'undecided') exchange.start()
+  }
+
+  /** In the second half of the time to drain a peer that always has requests running would never get its close. */
+  #drainsTooLong(): boolean {
+    return performance.now() - this.#drainingSince > this.#context.options.drainTimeout / 2
   }
 
   #aborted(request: Request): void {
@@ -253,14 +270,18 @@ export class Transport implements Outlet {
     // Ended while the events of this read were handled.
     if (exchange === undefined || request.ended) return
     this.#context.counts.aborted++
-    exchange.abort()
-    this.socket.write(
-      endRecords(request.id, 0, ProtocolStatus.RequestComplete, exchange.stderrOpen),
-    )
-    this.#end(exchange)
+    try {
+      exchange.abort()
+    } finally {
+      // A listener of the app may throw: the web server gets its END_REQUEST all the same.
+      this.socket.write(
+        endRecords(request.id, 0, ProtocolStatus.RequestComplete, exchange.stderrOpen),
+      )
+      this.#end(exchange)
+    }
   }
 
-  #refused(request: Request, reason: 'params-too-large' | 'overloaded'): void {
+  #refused(request: Request, reason: 'params-too-large' | 'overloaded', params: Buffer): void {
     const { counts, options } = this.#context
     counts.requests++
     counts.refused++
@@ -271,19 +292,22 @@ export class Transport implements Outlet {
     } else {
       const message = `${options.maxRequestsPerConnection} requests are running on its connection (option maxRequestsPerConnection)`
       this.#context.warned('FCGI_OVERLOADED', `a request was answered 503: ${message}`)
-      this.#page(request, 503, 'The application is busy. Try again in a moment.')
+      this.#page(request, 503, 'The application is busy. Try again in a moment.', isHead(params))
     }
   }
 
   /** A whole response of our own. */
-  #page(request: Request, status: number, detail: string): void {
-    const { head, body } = errorPage(status, '', detail)
-    const content = Buffer.from(head + body, 'utf8')
-    const out = [...streamRecords(RecordType.Stdout, request.id, content)]
-    out.push(endRecords(request.id, 0, ProtocolStatus.RequestComplete, false))
-    this.socket.write(Buffer.concat(out))
+  #page(request: Request, status: number, detail: string, headOnly = false): void {
+    this.#writePage(request.id, errorPage(status, '', detail), headOnly, false)
     if (this.#connection.end(request)) this.#close()
-    else if (this.#draining) this.#closeIfIdle()
+    else if (this.#draining || this.#doomed) this.#closeIfIdle()
+  }
+
+  #writePage(id: number, { head, body }: ErrorPage, headOnly: boolean, stderrOpen: boolean): void {
+    const content = Buffer.from(headOnly ? head : head + body, 'latin1')
+    const out = streamRecords(RecordType.Stdout, id, content)
+    out.push(endRecords(id, 0, ProtocolStatus.RequestComplete, stderrOpen))
+    this.socket.write(Buffer.concat(out))
   }
 
   #reply(bytes: Buffer): void {
@@ -296,8 +320,8 @@ export class Transport implements Outlet {
   }
 
   #fault(error: ProtocolError): void {
-    this.#context.faulted(error, this.socket)
     this.destroy()
+    this.#context.faulted(error, this.socket)
   }
 
   // What exchanges ask for.
@@ -322,16 +346,23 @@ export class Transport implements Outlet {
       this.#send(dirty[0] as Exchange)
     } else {
       this.socket.cork()
-      for (const exchange of dirty) this.#send(exchange)
+      for (const exchange of dirty) {
+        try {
+          this.#send(exchange)
+        } catch (error) {
+          throwLater(error)
+        }
+      }
       this.socket.uncork()
     }
   }
 
-  #send(exchange: Exchange): void {
+  /** @param last nothing more is waited for: the app has let go of the request */
+  #send(exchange: Exchange, last = false): void {
     exchange.scheduled = false
     if (exchange.ended || (exchange.over && !exchange.complete)) return
     const id = exchange.requestId
-    const ends = exchange.complete && !exchange.reading
+    const ends = exchange.complete && (last || !exchange.reading)
     const { text, chunks, waiting } = exchange
     if (chunks === undefined && waiting <= MAX_ALIGNED_CONTENT) {
       const taken = exchange.taken()
@@ -369,12 +400,19 @@ export class Transport implements Outlet {
   #end(exchange: Exchange): void {
     if (exchange.ended) return
     exchange.ended = true
-    this.#running--
-    this.#context.running--
+    if (!exchange.cut) {
+      this.#running--
+      this.#context.running--
+    }
     const request = exchange.ticket as Request
     const close = this.#connection.end(request)
-    exchange.bodyDropped()
-    if (close) this.#close(request.stdinComplete)
+    try {
+      exchange.bodyDropped()
+    } catch (error) {
+      throwLater(error)
+    }
+    const quiet = request.role === Role.Filter ? request.dataComplete : request.stdinComplete
+    if (close) this.#close(quiet)
     else if (this.#draining || this.#doomed) this.#closeIfIdle()
     else if (this.#paused) this.#updateFlow()
   }
@@ -383,35 +421,39 @@ export class Transport implements Outlet {
     this.#updateFlow()
   }
 
-  stderr(exchange: Exchange, text: Uint8Array): void {
-    if (this.#gone || this.#context.options.stderr === 'refuse' || exchange.ended) return
+  stderr(exchange: Exchange, text: Uint8Array, done: () => void): void {
+    const refused = this.#context.options.stderr === 'refuse'
+    if (text.length === 0 || this.#gone || refused || exchange.ended || exchange.cut) {
+      done()
+      return
+    }
     exchange.stderrOpen = true
-    this.socket.cork()
-    for (const part of streamRecords(RecordType.Stderr, exchange.requestId, text))
-      this.socket.write(part)
-    this.socket.uncork()
+    const parts = streamRecords(RecordType.Stderr, exchange.requestId, text)
+    this.#writeAll(parts, () => done(), text.length)
   }
 
   failed(exchange: Exchange, error: Error | undefined): void {
     if (exchange.ended || this.#gone) return
     this.#context.counts.failed++
+    // All of it was written before the app let go: node:http would have sent it.
+    if (exchange.started && exchange.complete) {
+      this.#send(exchange, true)
+      return
+    }
     if (!exchange.headSent) {
-      const status = (error as { statusCode?: number } | undefined)?.statusCode ?? 500
-      const page = errorPage(status, '', 'The application gave no answer.')
-      const content = Buffer.from(page.head + page.body, 'utf8')
-      const parts = streamRecords(RecordType.Stdout, exchange.requestId, content)
-      parts.push(endRecords(exchange.requestId, 0, 0, exchange.stderrOpen))
-      this.socket.write(Buffer.concat(parts))
+      const page = errorPage(failureStatus(error), '', 'The application gave no answer.')
+      const headOnly = exchange.head.method === 'HEAD'
+      this.#writePage(exchange.requestId, page, headOnly, exchange.stderrOpen)
       this.#end(exchange)
       return
     }
     // The server in front must see that the response is cut: an END_REQUEST would make it look complete.
-    if (this.#running === 1) {
+    if (this.#running === 1 && this.#connection.pending === 0) {
       this.#end(exchange)
       this.#close()
     } else {
+      if (!this.#doomed) this.#doomedSince = performance.now()
       this.#doomed = true
-      this.#doomedSince = Date.now()
       exchange.cut = true
       this.#context.running--
       this.#running--
@@ -427,7 +469,7 @@ export class Transport implements Outlet {
     this.#paused = wanted
     this.#peeked = 0
     if (wanted) {
-      this.#pausedSince = Date.now()
+      this.#pausedSince = performance.now()
       this.socket.pause()
     } else {
       this.socket.resume()
@@ -438,10 +480,15 @@ export class Transport implements Outlet {
   #mustPause(): boolean {
     if (this.#unreadReplies > this.#context.options.maxUnreadReplies) return true
     const alone = this.#connection.active <= 1
+    const { bodyBudget } = this.#context.options
+    let held = 0
     for (const request of this.#connection.requests()) {
       const exchange = request.context
       if (exchange === undefined || !exchange.blocked || exchange.over) continue
-      if (alone || exchange.buffered >= this.#context.options.bodyBudget) return true
+      if (alone) return true
+      const { buffered } = exchange
+      held += buffered
+      if (buffered >= bodyBudget || held >= bodyBudget * BUDGETS_PER_CONNECTION) return true
     }
     return false
   }
@@ -470,7 +517,7 @@ export class Transport implements Outlet {
     const { options } = this.#context
     this.#context.warned(
       'FCGI_STALLED_READER',
-      `a request was ended: its handler has not read its body for ${Math.round((Date.now() - this.#pausedSince) / 1000)} s (options stalledReaderTimeout ${options.stalledReaderTimeout} ms, idleReaderTimeout ${options.idleReaderTimeout} ms)`,
+      `a request was ended: its handler has not read its body for ${Math.round((performance.now() - this.#pausedSince) / 1000)} s (options stalledReaderTimeout ${options.stalledReaderTimeout} ms, idleReaderTimeout ${options.idleReaderTimeout} ms)`,
     )
     stalled.socket.destroy(
       Object.assign(new Error('The body was not read in time.'), {
@@ -495,6 +542,7 @@ export class Transport implements Outlet {
       }
       return
     }
+    this.#endAnswered(now)
     if (this.#unfinishedFor(now) > options.paramsTimeout) {
       this.#context.warned(
         'FCGI_PARAMS_TIMEOUT',
@@ -526,6 +574,30 @@ export class Transport implements Outlet {
     if (this.#draining && this.idle && now - this.#idleSince > DRAIN_IDLE) this.#closeIfIdle()
   }
 
+  /**
+   * An app may read on after its response is complete, and END_REQUEST waits for that. But nginx sends nothing more of a
+   * body once it has the head of a response: then nobody may wait for the other.
+   */
+  #endAnswered(now: number): void {
+    let silent: Request[] | undefined
+    for (const request of this.#connection.requests()) {
+      const exchange = request.context
+      if (exchange === undefined || !exchange.started || exchange.over || !exchange.complete)
+        continue
+      const { bytesRead } = exchange.socket
+      if (exchange.answeredAt === 0 || exchange.answeredBytes !== bytesRead) {
+        exchange.answeredAt = now
+        exchange.answeredBytes = bytesRead
+      } else if (
+        !this.#paused &&
+        now - exchange.answeredAt > this.#context.options.stalledReaderTimeout
+      ) {
+        ;(silent ??= []).push(request)
+      }
+    }
+    if (silent !== undefined) for (const request of silent) this.#aborted(request)
+  }
+
   /** Milliseconds that the oldest request in arrival has been arriving. */
   #unfinishedFor(now: number): number {
     let unfinished: object | undefined
@@ -549,7 +621,9 @@ export class Transport implements Outlet {
   #watchPeer(now: number): void {
     const { stalledPeerTimeout } = this.#context.options
     const written = (this.socket as { bytesWritten?: number }).bytesWritten ?? 0
-    const sent = written - this.socket.writableLength
+    // Of one long write only the handle knows how much has gone.
+    const handle = (this.socket as { _handle?: { writeQueueSize?: number } | null })._handle
+    const sent = written - this.socket.writableLength - (handle?.writeQueueSize ?? 0)
     if (sent !== this.#lastWritten || this.socket.writableLength === 0) {
       this.#lastWritten = sent
       this.#lastProgress = now
@@ -566,18 +640,38 @@ export class Transport implements Outlet {
 
   /** No new requests after those that run: closes behind the last END_REQUEST, or after a second without any. */
   drain(now: number): void {
+    if (!this.#draining) this.#drainingSince = now
     this.#draining = true
     if (this.idle) this.#idleSince = now
   }
 
-  /** Closes at once if nothing runs or arrives. */
+  /**
+   * Closes at once if nothing runs or arrives. As under node:http a connection on which nothing has come yet is not
+   * idle: its first request may be on the way.
+   */
   closeIfIdle(): void {
-    if (this.idle && !this.#connection.midRecord) this.#close()
+    if (!this.#fresh) this.#closeIfIdle()
+  }
+
+  /** Gives its place to a connection that waits, if it has been idle for a while. */
+  makeRoom(now: number): boolean {
+    if (this.#closing || this.#fresh || !this.idle) return this.#closing
+    if (now - this.#idleSince > DRAIN_IDLE) this.#closeIfIdle()
+    return this.#closing
   }
 
   #closeIfIdle(): void {
-    const cutOnly = this.#doomed && this.#running === 0
+    const cutOnly = this.#doomed && this.#running === 0 && this.#connection.pending === 0
     if (cutOnly || (this.idle && !this.#connection.midRecord)) this.#close()
+  }
+
+  /**
+   * The peer sends nothing more. What still runs is aborted: a web server that has gone looks the same. What is written
+   * it may still take.
+   */
+  #peerEnded(): void {
+    if (this.#running > 0 || this.socket.writableLength === 0) this.destroy()
+    else this.#close()
   }
 
   /**
@@ -589,7 +683,7 @@ export class Transport implements Outlet {
   #close(quiet = false): void {
     if (this.#closing) return
     this.#closing = true
-    this.#closingSince = Date.now()
+    this.#closingSince = performance.now()
     if (this.#paused) {
       this.#paused = false
       this.socket.resume()
@@ -618,7 +712,11 @@ export class Transport implements Outlet {
       if (!exchange.over) this.#context.counts.aborted++
       if (!exchange.cut) this.#context.running--
       exchange.ended = true
-      exchange.abort()
+      try {
+        exchange.abort()
+      } catch (error) {
+        throwLater(error)
+      }
     }
     this.#context.closed(this)
   }
@@ -626,4 +724,32 @@ export class Transport implements Outlet {
 
 function flush(transport: Transport): void {
   transport.flush()
+}
+
+/** An error of the app's, thrown where it costs nothing of ours: an uncaught exception, as under node:http. */
+function throwLater(error: unknown): void {
+  process.nextTick(() => {
+    throw error
+  })
+}
+
+/** What a handler gave as the reason of its failure can only be a failure: an authorizer's must never read as 200. */
+function failureStatus(error: Error | undefined): number {
+  const status = (error as { statusCode?: unknown } | undefined)?.statusCode
+  return typeof status === 'number' && status >= 400 && status <= 599 ? Math.trunc(status) : 500
+}
+
+const headMethod = Buffer.from('\x0e\x04REQUEST_METHODHEAD', 'latin1')
+
+/** Whether undecoded params are those of a HEAD request, whose answer has no body. */
+function isHead(params: Buffer): boolean {
+  return params.includes(headMethod)
+}
+
+/** An authorizer sees the head of a request alone (FastCGI §6.3), whatever is said of its body. */
+function withoutBody(head: RequestHead): void {
+  head.body = 'none'
+  head.contentLength = -1
+  delete head.headers['content-length']
+  delete head.headers['transfer-encoding']
 }
