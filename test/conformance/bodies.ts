@@ -146,7 +146,11 @@ export const bodyCases: readonly HttpCase[] = [
   },
   {
     name: 'a client that leaves in mid-upload: the app sees an aborted request',
-    not: noStreamedUpload,
+    not: (site) =>
+      noStreamedUpload(site) ??
+      (site.name === 'haproxy multiplex.cfg'
+        ? 'the server tells the app nothing while others run on the connection'
+        : undefined),
     async run(site) {
       const id = crypto.randomUUID()
       const socket = await connect(site)

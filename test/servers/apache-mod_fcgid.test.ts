@@ -127,7 +127,7 @@ describe('ScriptAlias at / (root.conf)', () => {
     expect(new Set(answers.map((answer) => answer.process)).size).toBeGreaterThan(1)
   })
 
-  it('goes on after a crash: the request at hand gets 500, the next one a new process', async () => {
+  it('goes on after a crash: the request at hand is lost, the next one gets a new process', async () => {
     const slow = http({ port: server().port, target: '/slow?ms=20000&crash' })
     slow.catch(() => {})
     // Whoever is busy with the slow request is not asked: kill all that answer, until it is hit.
@@ -142,7 +142,8 @@ describe('ScriptAlias at / (root.conf)', () => {
       }
       return ended !== undefined
     }, 'the slow request to be answered after its process was killed')
-    expect((await slow).status).toBe(500)
+    // 500 by Apache; 503 when the process was gone before Apache had reached it.
+    expect([500, 503]).toContain((await slow).status)
     expect(killed).not.toContain(await processOf(server()))
   })
 

@@ -37,7 +37,8 @@ export async function bringUp(
   let started: AppProcess | undefined
   try {
     if (setup.spawns !== true) {
-      started = await startApp(path.join(app, 'app.fcgi'), path.join(run, 'app.sock'), setup.env)
+      const env = { APP_OPTIONS: JSON.stringify(setup.options ?? {}) }
+      started = await startApp(path.join(app, 'app.fcgi'), path.join(run, 'app.sock'), env)
     }
     const site = await startSite(server, setup, { app, run, certificates })
     return {

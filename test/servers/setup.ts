@@ -43,8 +43,8 @@ export interface Setup {
   /** The server starts the app itself. */
   readonly spawns?: boolean
   readonly can?: Partial<Abilities>
-  /** Environment of the app: what the file asks to be said to `serve`. */
-  readonly env?: Readonly<Record<string, string>>
+  /** What the file asks to be said to `serve`. */
+  readonly options?: Readonly<Record<string, unknown>>
   /** More that has to be moved; each key must occur in the file. */
   readonly moves?: (layout: Layout, place: Place) => Record<string, string>
 }

@@ -78,6 +78,9 @@ function* pattern(length) {
 const text = Array.from({ length: 400 }, (_, n) => `line ${n}\n`).join('')
 const etag = `"${crypto.createHash('sha256').update(text).digest('hex').slice(0, 16)}"`
 
+/** What `serve` gave. */
+let server
+
 /** Event streams that wait for somebody to ask for the next event. */
 const streams = new Map()
 
@@ -207,6 +210,16 @@ const routes = {
 
   '/health': (req, res) => res.end('ok\n'),
 
+  // Never reads its body and never answers: what then happens to others is the question.
+  '/stalled': (req, res, url) => {
+    const record = { bytes: 0, events: [] }
+    seen.set(url.searchParams.get('id'), record)
+    res.on('close', () => record.events.push('res close'))
+    req.on('aborted', () => record.events.push('req aborted'))
+  },
+
+  '/statistics': (req, res) => json(res, server.statistics),
+
   '/stderr': (req, res, url) => {
     req.fastcgi.stderr.write(`${url.searchParams.get('say')}\n`)
     res.end('said\n')
@@ -227,3 +240,4 @@ module.exports = function app(req, res) {
     res.end(String(error.stack))
   })
 }
+module.exports.served = (given) => (server = given)

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
 const { serve } = require('@fastcgi/core')
 
-serve(require('./app.js'), { mount: process.env.APP_MOUNT, target: process.env.APP_TARGET })
+const app = require('./app.js')
+serve(app, JSON.parse(process.env.APP_OPTIONS ?? '{}')).then((server) => app.served(server))

@@ -20,6 +20,8 @@ export const haproxy: Server = {
 
 export const haproxySetups: readonly Setup[] = [
   { server: 'haproxy', file: 'haproxy.cfg' },
+  // A client that leaves is not told while other requests run on its connection.
+  { server: 'haproxy', file: 'multiplex.cfg', can: { tellsOfGoneClient: 'no' } },
   { server: 'haproxy', file: 'subpath.cfg', mount: '/app' },
   { server: 'haproxy', file: 'https.cfg', tls: true },
 ]

@@ -59,6 +59,6 @@ export const lighttpdSetups: readonly Setup[] = [
       offload: 'x-sendfile',
     },
   },
-  { server: 'lighttpd', file: 'subpath.conf', mount: '/app', env: { APP_MOUNT: '/app' } },
+  { server: 'lighttpd', file: 'subpath.conf', mount: '/app', options: { mount: '/app' } },
   { server: 'lighttpd', file: 'https.conf', tls: true, can: { staticFiles: false } },
 ]
