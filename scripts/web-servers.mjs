@@ -14,11 +14,22 @@ const groups = [
     packages: ['apache2', 'libapache2-mod-fcgid', 'apache2-utils'],
   },
   { name: 'nginx', needs: ['nginx'], packages: ['nginx'] },
-  { name: 'lighttpd', needs: ['lighttpd'], packages: ['lighttpd'] },
+  {
+    name: 'lighttpd',
+    needs: ['lighttpd'],
+    // HTTPS is a package of its own: installed where that can be done, tested where it is.
+    wants: ['/usr/lib/lighttpd/mod_openssl.so'],
+    packages: ['lighttpd', 'lighttpd-mod-openssl'],
+  },
   { name: 'haproxy', needs: ['haproxy'], packages: ['haproxy'] },
   { name: 'caddy', needs: ['caddy'], packages: ['caddy'] },
   { name: 'h2o', needs: ['h2o'], packages: ['h2o'] },
   { name: 'spawn', needs: ['spawn-fcgi', 'multiwatch'], packages: ['spawn-fcgi', 'multiwatch'] },
+  {
+    name: 'systemd',
+    needs: ['systemd-socket-activate', 'systemd-analyze'],
+    packages: ['systemd'],
+  },
   {
     name: 'tools',
     needs: ['ab', 'curl', 'openssl'],
@@ -35,7 +46,9 @@ export const installLine = () => debian.installLine(packagesOf(missingGroups()))
 
 /** Installs what is missing, where that can be done; resolves with the groups still missing. */
 export async function bringWebServers() {
-  const missing = missingGroups()
+  const missing = groups.filter(
+    ({ needs, wants = [] }) => ![...needs, ...wants].every(debian.exists),
+  )
   if (missing.length > 0) await debian.installPackages(missing.map((group) => group.packages))
   return missingGroups()
 }

@@ -275,6 +275,65 @@ describe('.htaccess alone (htaccess/.htaccess)', () => {
   })
 })
 
+describe('the classic recipes of Flask, word for word', () => {
+  const rewriting = serverFor(
+    undefined,
+    {
+      'htdocs/yourapplication.fcgi': "#!/usr/bin/env node\nrequire('../express/app.fcgi')\n",
+      'htdocs/.htaccess': `<IfModule mod_fcgid.c>
+   AddHandler fcgid-script .fcgi
+   <Files ~ (\\.fcgi)>
+       SetHandler fcgid-script
+       Options +FollowSymLinks +ExecCGI
+   </Files>
+</IfModule>
+
+<IfModule mod_rewrite.c>
+   Options +FollowSymlinks
+   RewriteEngine On
+   RewriteBase /
+   RewriteCond %{REQUEST_FILENAME} !-f
+   RewriteRule ^(.*)$ yourapplication.fcgi/$1 [QSA,L]
+</IfModule>
+`,
+    },
+    HOST_CONFIG,
+  )
+  const alias = serverFor(
+    undefined,
+    {},
+    `AddHandler fcgid-script fcgi
+<VirtualHost *:\${PORT}>
+    ServerName webapp1.mydomain.com
+    DocumentRoot \${APP}
+    ScriptAlias / \${APP}/app.fcgi/
+    <Location />
+        SetHandler fcgid-script
+    </Location>
+    <Directory \${APP}>
+        Require all granted
+    </Directory>
+</VirtualHost>`,
+  )
+
+  it('serve the app at the root, without .fcgi in a URL', async () => {
+    for (const server of [rewriting, alias]) {
+      const home = await http({ port: server().port, target: '/' })
+      expect(home.status).toBe(200)
+      expect(home.text).toContain('href="/static/style.css"')
+      expect(home.text.replace('Express over FastCGI', '')).not.toMatch(/fcgi/i)
+      const echo = await http({ port: server().port, target: '/api/echo//x%20y?z=1' })
+      expect(echo.json()).toMatchObject({
+        baseUrl: '/api',
+        url: '/echo//x%20y?z=1',
+        originalUrl: '/api/echo//x%20y?z=1',
+      })
+      const evil = await http({ port: server().port, target: '/evil/app.fcgi' })
+      expect(evil.text).toContain('href="/static/style.css"')
+    }
+  })
+})
+
 describe('Apache asks for the password (basic-auth.conf)', () => {
   const server = serverFor('basic-auth.conf')
   const ann = { Accept: 'application/json', Authorization: `Basic ${btoa('ann:test')}` }

@@ -24,6 +24,11 @@ export function exampleFolder(name: string): string {
   return path.join(repository, 'examples', name)
 }
 
+/** Path of a file below `examples/servers/`. */
+export function exampleFile(name: string): string {
+  return path.join(repository, 'examples/servers', name)
+}
+
 /** Where the parts of a site lie in this test. */
 export interface Layout {
   /** Stands for `/srv/myapp`. */
@@ -51,8 +56,7 @@ export interface Setup {
 
 /** Reads the file, moves its places, and gives the text. */
 export function configuration(setup: Setup, layout: Layout, place: Place): string {
-  const file = path.join(repository, 'examples/servers', setup.server, setup.file)
-  const text = fs.readFileSync(file, 'utf8')
+  const text = fs.readFileSync(exampleFile(`${setup.server}/${setup.file}`), 'utf8')
   const moves: Record<string, string> = { ...setup.moves?.(layout, place) }
   const places = {
     '/srv/myapp': layout.app,

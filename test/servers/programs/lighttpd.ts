@@ -1,4 +1,5 @@
 /** lighttpd and the files of `examples/servers/lighttpd`. */
+import fs from 'node:fs'
 import path from 'node:path'
 
 import type { Server, Setup } from '../setup.ts'
@@ -60,5 +61,8 @@ export const lighttpdSetups: readonly Setup[] = [
     },
   },
   { server: 'lighttpd', file: 'subpath.conf', mount: '/app', options: { mount: '/app' } },
-  { server: 'lighttpd', file: 'https.conf', tls: true, can: { staticFiles: false } },
+  // A package of its own in Debian: lighttpd-mod-openssl.
+  ...(fs.existsSync('/usr/lib/lighttpd/mod_openssl.so')
+    ? [{ server: 'lighttpd', file: 'https.conf', tls: true, can: { staticFiles: false } }]
+    : []),
 ]
