@@ -25,8 +25,8 @@ export interface Outlet {
   bodyFlow(exchange: Exchange): void
   /** The app has given the response up: it cannot be completed. */
   failed(exchange: Exchange, error: Error | undefined): void
-  /** Text for the web server's error log. */
-  stderr(exchange: Exchange, text: Uint8Array): void
+  /** Text for the web server's error log; `done` is called when it is out, or could not go. */
+  stderr(exchange: Exchange, text: Uint8Array, done: () => void): void
 }
 
 /** What does not change from request to request. */
@@ -89,6 +89,9 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
   ended = false
   /** The response was cut, and its end is withheld. */
   cut = false
+  /** When the outlet first saw the response complete while its body was still being read, and how much had come. */
+  answeredAt = 0
+  answeredBytes = 0
   /** Something was written to the web server's error log. */
   stderrOpen = false
   /** Something of the response has been handed to the outlet: it can no longer be replaced by an error page. */
@@ -197,11 +200,11 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     }
     response.assignSocket(socket as never)
     response.on('finish', () => this.#finished())
-    if (this.role === filterRole)
-      this.#data = new Readable({ read: () => this.#outlet.bodyFlow(this) })
-    if (head.body === 'none' || head.contentLength === 0) this.bodyEnd()
+    if (this.role === filterRole) this.#data = new Readable({ read: () => this.resume() })
     // One resource a request: without it AsyncLocalStorage.enterWith() leaks into the next request of the same read.
     new AsyncResource('FASTCGIREQUEST').runInAsyncScope(emitRequest, this, this.#context)
+    // After the handler, as under node:http: it sees `complete` false even when there is no body.
+    if (head.body === 'none' || head.contentLength === 0) this.bodyEnd()
   }
 
   /** Which kind of body came, where the params left that open. */
@@ -280,6 +283,8 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
 
   /** The response has ended before the body: what is left of it will never come. */
   bodyDropped(): void {
+    // A timer of `setTimeout()` would keep all of this alive until it fires.
+    this.socket.rest()
     if (this.bodyComplete) return
     this.bodyComplete = true
     this.blocked = false
@@ -364,7 +369,7 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
   /**
    * The outlet takes what waits: `text` or `chunks` are its own from here on.
    *
-   * @returns what to call when the bytes are out, or could not go
+   * @returns what to call when the bytes are out, or could not go; only the first call counts
    */
   taken(): WriteCallback {
     const done = this.#done
@@ -376,7 +381,10 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     this.#inFlight += bytes
     this.socket.bytesWritten += bytes
     if (bytes > 0) this.headSent = true
+    let called = false
     return (error) => {
+      if (called) return
+      called = true
       this.#inFlight -= bytes
       if (typeof done === 'function') done(error)
       else if (done !== undefined) for (const callback of done) callback(error)
@@ -427,8 +435,9 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     if (!requestHeard && !responseHeard && !serverHeard) socket.destroy()
   }
 
-  writeStderr(text: Uint8Array): void {
-    if (!this.over) this.#outlet.stderr(this, text)
+  writeStderr(text: Uint8Array, done: () => void): void {
+    if (this.over) done()
+    else this.#outlet.stderr(this, text, done)
   }
 
   #announceLoss(): void {
@@ -475,7 +484,11 @@ function emitRequest(this: Exchange, context: ExchangeContext): void {
     if (this.role !== 1) {
       const handler =
         this.role === filterRole ? context.handlers.filter : context.handlers.authorizer
-      handler?.(request, response)
+      const result = handler?.(request, response)
+      const { handlerError } = context
+      if (handlerError && result instanceof Promise) {
+        result.catch((error: unknown) => handlerError(error, request, response))
+      }
     } else if (request.headers.expect === undefined) {
       server.emit('request', request, response)
     } else if (continueExpectation.test(request.headers.expect)) {

@@ -16,7 +16,7 @@ export interface FastcgiRequestOwner {
   readonly signal: AbortSignal
   readonly data: Readable | undefined
   readonly response: ServerResponse
-  writeStderr(text: Uint8Array): void
+  writeStderr(text: Uint8Array, done: () => void): void
 }
 
 /** The role a web server asks for (FastCGI specification §6). */
@@ -76,8 +76,7 @@ export class FastcgiRequest {
     return (this.#stderr ??= new Writable({
       decodeStrings: true,
       write: (chunk: Buffer, _encoding, done) => {
-        this.#owner.writeStderr(chunk)
-        done()
+        this.#owner.writeStderr(chunk, done)
       },
     }))
   }

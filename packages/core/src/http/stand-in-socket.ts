@@ -239,6 +239,12 @@ export class StandInSocket extends EventEmitter {
     this.destroy()
   }
 
+  /** The request is over: no timeout is to come. */
+  rest(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
   resetAndDestroy(): this {
     return this.destroy()
   }

@@ -55,7 +55,12 @@ class FunctionLog implements Log {
   }
 
   write(message: string): void {
-    for (const line of logLines(message)) this.#take(line)
+    try {
+      for (const line of logLines(message)) this.#take(line)
+    } catch (error) {
+      // Whoever writes a log is about to answer a request, or to end the process in good order.
+      new StderrLog().write(`the function of option log has thrown: ${describeError(error)}`)
+    }
   }
 
   reopen(): void {}

@@ -88,5 +88,13 @@ export function read(
     return current
   }
   handle.useUserBuffer(current)
+  // A connection that had to wait has been read already, as far as Node reads unasked.
+  if (socket.readableLength > 0) process.nextTick(receiveBuffered, socket, receive)
+  else socket.resume()
+}
+
+function receiveBuffered(socket: Socket, receive: (chunk: Buffer, lent: boolean) => void): void {
+  let chunk: Buffer | null
+  while ((chunk = socket.read() as Buffer | null) !== null) receive(chunk, false)
   socket.resume()
 }

@@ -8,6 +8,7 @@ import type { HeadOptions } from '../cgi/request-head.ts'
 import type { ExchangeContext } from '../http/exchange.ts'
 import type { ConnectionLimits } from '../protocol/connection.ts'
 import { accessRule, type AccessRule } from './addresses.ts'
+import { LogThrottle } from './log-throttle.ts'
 import { resolveOptions, type ResolvedOptions, type ServerOptions } from './options.ts'
 import { Transport, type ServerCounts, type TransportContext } from './transport.ts'
 
@@ -15,6 +16,8 @@ const methods: ReadonlySet<string> = new Set(http.METHODS)
 
 /** How often time limits are looked at, in milliseconds: each is met to within this. */
 const TICK = 1_000
+/** Connections that may wait for `maxConnections`; the kernel's own backlog holds 511. One more is closed. */
+const MAX_WAITING = 1024
 
 /** What has happened on a server, and what is happening. */
 export interface ServerStatistics extends Readonly<ServerCounts> {
@@ -43,6 +46,7 @@ export class Server extends http.Server {
   readonly #transports = new Set<Transport>()
   /** Accepted connections that wait, unread, for one of `maxConnections`. */
   readonly #queue: Duplex[] = []
+  readonly #throttle = new LogThrottle()
   #ticker: NodeJS.Timeout | undefined
   #closing = false
 
@@ -57,6 +61,7 @@ export class Server extends http.Server {
       this.#options.warn('FCGI_WEB_SERVER_ADDRS', warning)
     this.#context = this.#makeContext(options)
     this.on('connection', (socket: Socket) => this.#accept(socket))
+    this.on('error', (error: NodeJS.ErrnoException) => this.#failed(error))
     if (listener) this.on('request', listener)
   }
 
@@ -107,7 +112,7 @@ export class Server extends http.Server {
       running: 0,
       counts: { connections: 0, requests: 0, aborted: 0, failed: 0, refused: 0 },
       faulted: (error, socket) => {
-        resolved.warn(
+        this.#warn(
           (error as { code?: string }).code ?? 'FCGI_PROTOCOL',
           `a connection was closed: ${error.message}`,
         )
@@ -119,7 +124,7 @@ export class Server extends http.Server {
           if (warnings.has(code)) return
           warnings.add(code)
         }
-        resolved.warn(code, message)
+        this.#warn(code, message)
       },
       closed: (transport) => this.#forget(transport),
     }
@@ -171,30 +176,68 @@ export class Server extends http.Server {
 
   #serve(socket: Duplex): void {
     if (this.#transports.size >= this.#options.maxConnections) {
-      this.#context.warned(
-        'FCGI_MAX_CONNECTIONS',
-        `a connection waits: ${this.#options.maxConnections} are open (option maxConnections)`,
-      )
-      const waiting = this.#queue
-      waiting.push(socket)
-      const leave = (): void => {
-        const at = waiting.indexOf(socket)
-        if (at !== -1) waiting.splice(at, 1)
-      }
-      socket.once('close', leave)
-      socket.once('error', leave)
+      this.#wait(socket)
       return
     }
     this.#context.counts.connections++
-    const transport = new Transport(socket, this.#context, Date.now())
+    const now = performance.now()
+    const transport = new Transport(socket, this.#context, now)
     this.#transports.add(transport)
-    if (this.#closing) transport.drain(Date.now())
+    if (this.#closing) transport.drain(now)
     this.#ticker ??= setInterval(() => this.#tick(), TICK).unref()
+  }
+
+  #wait(socket: Duplex): void {
+    const waiting = this.#queue
+    const { maxConnections } = this.#options
+    const full = waiting.length >= MAX_WAITING
+    const what = full ? `was closed: ${waiting.length} wait and` : 'waits:'
+    this.#warn(
+      'FCGI_MAX_CONNECTIONS',
+      `a connection ${what} ${maxConnections} are open (option maxConnections)`,
+    )
+    if (full) {
+      socket.destroy()
+      return
+    }
+    waiting.push(socket)
+    const leave = (): void => {
+      const at = waiting.indexOf(socket)
+      if (at !== -1) waiting.splice(at, 1)
+    }
+    socket.once('close', leave)
+    socket.once('error', leave)
+  }
+
+  #warn(code: string, message: string): void {
+    const line = this.#throttle.admit(code, message, performance.now())
+    if (line === undefined) return
+    try {
+      this.#options.warn(code, line)
+    } catch (error) {
+      // A log that fails must not cost a connection its state.
+      process.nextTick(() => {
+        throw error
+      })
+    }
+  }
+
+  /**
+   * Out of descriptors, a connection cannot be accepted: said, and the server goes on. Any other error is as fatal as
+   * under node:http when nobody else listens for it.
+   */
+  #failed(error: NodeJS.ErrnoException): void {
+    if (error.syscall === 'accept') {
+      this.#warn('FCGI_ACCEPT', `a connection could not be accepted: ${error.message}`)
+    } else if (this.listenerCount('error') === 1) {
+      throw error
+    }
   }
 
   #forget(transport: Transport): void {
     this.#transports.delete(transport)
-    const next = this.#queue.shift()
+    let next = this.#queue.shift()
+    while (next?.destroyed) next = this.#queue.shift()
     if (next) this.#serve(next)
     if (this.#transports.size === 0 && this.#ticker) {
       clearInterval(this.#ticker)
@@ -203,8 +246,14 @@ export class Server extends http.Server {
   }
 
   #tick(): void {
-    const now = Date.now()
+    const now = performance.now()
     for (const transport of this.#transports) transport.tick(now)
+    // Web servers keep connections they do not use: one that waits is worth more.
+    let wanted = this.#queue.length
+    for (const transport of this.#transports) {
+      if (wanted === 0) break
+      if (transport.makeRoom(now)) wanted--
+    }
   }
 
   /**
@@ -213,7 +262,7 @@ export class Server extends http.Server {
    */
   override close(callback?: (error?: Error) => void): this {
     this.#closing = true
-    const now = Date.now()
+    const now = performance.now()
     for (const transport of this.#transports) transport.drain(now)
     return super.close(callback)
   }
@@ -225,8 +274,9 @@ export class Server extends http.Server {
 
   /** Closes all connections; running requests are aborted. */
   override closeAllConnections(): void {
-    for (const transport of [...this.#transports]) transport.destroy()
+    // Those that wait first: they would take the places of the others.
     for (const socket of this.#queue.splice(0)) socket.destroy()
+    for (const transport of [...this.#transports]) transport.destroy()
   }
 
   /**
@@ -238,10 +288,11 @@ export class Server extends http.Server {
    */
   async drain(timeout: number = this.#options.drainTimeout): Promise<boolean> {
     this.#closing = true
-    const now = Date.now()
+    const now = performance.now()
     for (const transport of this.#transports) transport.drain(now)
     const closed = new Promise<void>((resolve) => {
-      if (this.listening) net.Server.prototype.close.call(this, () => resolve())
+      // Connections handed in are not among those the listening socket counts.
+      if (this.listening) net.Server.prototype.close.call(this, () => this.#whenEmpty(resolve))
       else this.#whenEmpty(resolve)
     })
     let cut = false

@@ -11,7 +11,7 @@ import { createServer } from './server.ts'
 let folder = ''
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'fcgi-slow-'))
-  vi.useFakeTimers({ toFake: ['setInterval', 'Date'] })
+  vi.useFakeTimers({ toFake: ['setInterval', 'performance'] })
 })
 afterEach(() => {
   vi.useRealTimers()

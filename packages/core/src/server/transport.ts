@@ -10,6 +10,7 @@ import {
 } from '../cgi/request-head.ts'
 import { errorPage, type ErrorPage } from '../cgi/response-head.ts'
 import { Exchange, type ExchangeContext, type Outlet } from '../http/exchange.ts'
+import type { WriteCallback } from '../http/stand-in-socket.ts'
 import {
   Connection,
   type ConnectionEvent,
@@ -69,6 +70,9 @@ const DRAIN_IDLE = 1_000
 const BUDGETS_PER_CONNECTION = 16
 /** From so many events in a read on it is worth a pass to join the pieces of bodies: records of a few bytes. */
 const CROWD = 64
+
+/** Bytes a peer may leave unread before a writer of STDERR is made to wait. */
+const STDERR_BACKLOG = 256 * 1024
 
 /** Above so many bytes of bodies in a read more of the kind is expected. */
 const BULK = 4 * 1024
@@ -343,29 +347,52 @@ export class Transport implements Outlet {
     this.#flushing = false
     if (this.#gone) return
     if (dirty.length === 1) {
-      this.#send(dirty[0] as Exchange)
-    } else {
-      this.socket.cork()
-      for (const exchange of dirty) {
-        try {
-          this.#send(exchange)
-        } catch (error) {
-          throwLater(error)
-        }
+      const taken = this.#send(dirty[0] as Exchange)
+      if (taken !== undefined && this.#allOut) taken()
+      return
+    }
+    const all: WriteCallback[] = []
+    this.socket.cork()
+    for (const exchange of dirty) {
+      try {
+        const taken = this.#send(exchange)
+        if (taken !== undefined) all.push(taken)
+      } catch (error) {
+        throwLater(error)
       }
-      this.socket.uncork()
+    }
+    this.socket.uncork()
+    if (!this.#allOut) return
+    for (const taken of all) {
+      try {
+        taken()
+      } catch (error) {
+        throwLater(error)
+      }
     }
   }
 
-  /** @param last nothing more is waited for: the app has let go of the request */
-  #send(exchange: Exchange, last = false): void {
+  /**
+   * Everything written went to the kernel at once, as is usual. The app is then told in this tick, not in one after:
+   * as under node:http 'finish' comes before the 'close' of a request whose body ended just before.
+   */
+  get #allOut(): boolean {
+    const { socket } = this
+    return socket.writableLength === 0 && (socket.errored ?? null) === null
+  }
+
+  /**
+   * @param last nothing more is waited for: the app has let go of the request
+   * @returns what is called when the bytes are out; calling it again does nothing
+   */
+  #send(exchange: Exchange, last = false): WriteCallback | undefined {
     exchange.scheduled = false
-    if (exchange.ended || (exchange.over && !exchange.complete)) return
+    if (exchange.ended || (exchange.over && !exchange.complete)) return undefined
     const id = exchange.requestId
     const ends = exchange.complete && (last || !exchange.reading)
     const { text, chunks, waiting } = exchange
+    const taken = exchange.taken()
     if (chunks === undefined && waiting <= MAX_ALIGNED_CONTENT) {
-      const taken = exchange.taken()
       let out = waiting > 0 ? streamRecordText(RecordType.Stdout, id, text) : ''
       if (ends && !exchange.stderrOpen) out += endRecordsText(id)
       if (out !== '') this.socket.write(out, 'latin1', taken)
@@ -373,7 +400,6 @@ export class Transport implements Outlet {
       if (out === '') process.nextTick(taken)
     } else {
       const content = chunks ?? [Buffer.from(text, 'latin1')]
-      const taken = exchange.taken()
       const out: Uint8Array[] = []
       for (const chunk of content) {
         for (const part of streamRecords(RecordType.Stdout, id, chunk)) out.push(part)
@@ -382,6 +408,7 @@ export class Transport implements Outlet {
       this.#writeAll(out, taken, waiting)
     }
     if (ends) this.#end(exchange)
+    return taken
   }
 
   #writeAll(parts: Uint8Array[], done: (error?: Error | null) => void, size: number): void {
@@ -429,7 +456,11 @@ export class Transport implements Outlet {
     }
     exchange.stderrOpen = true
     const parts = streamRecords(RecordType.Stderr, exchange.requestId, text)
-    this.#writeAll(parts, () => done(), text.length)
+    // At once, as long as the peer reads: what waits in the stream would come behind the END_REQUEST and be lost.
+    if (this.socket.writableLength < STDERR_BACKLOG) {
+      this.#writeAll(parts, ignore, text.length)
+      done()
+    } else this.#writeAll(parts, () => done(), text.length)
   }
 
   failed(exchange: Exchange, error: Error | undefined): void {
@@ -582,7 +613,7 @@ export class Transport implements Outlet {
     let silent: Request[] | undefined
     for (const request of this.#connection.requests()) {
       const exchange = request.context
-      if (exchange === undefined || !exchange.started || exchange.over || !exchange.complete)
+      if (exchange === undefined || !exchange.started || exchange.cut || !exchange.complete)
         continue
       const { bytesRead } = exchange.socket
       if (exchange.answeredAt === 0 || exchange.answeredBytes !== bytesRead) {
@@ -725,6 +756,8 @@ export class Transport implements Outlet {
 function flush(transport: Transport): void {
   transport.flush()
 }
+
+function ignore(): void {}
 
 /** An error of the app's, thrown where it costs nothing of ours: an uncaught exception, as under node:http. */
 function throwLater(error: unknown): void {
