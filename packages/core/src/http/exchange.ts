@@ -160,6 +160,12 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     return this.#waiting + this.#inFlight
   }
 
+  get unsentOnceFlushed(): number {
+    // A real socket takes this much in the same call.
+    const stays = this.#inFlight > 0 || this.#waiting >= this.writableHighWaterMark
+    return stays ? this.unsent : 0
+  }
+
   /** True once `start` has run. */
   get started(): boolean {
     return this.#started
@@ -194,7 +200,7 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
       own.shouldKeepAlive = true
     }
     if (probed().hook) useCgiHead(response)
-    else this.#textHead = new TextHead(response)
+    else this.#textHead = new TextHead()
     if (requestStart.hasSubscribers) {
       requestStart.publish({ request, response, socket, server: this.server })
     }

@@ -15,6 +15,8 @@ export interface StandInOwner {
   readonly server: Server
   /** Bytes of this request that the connection has not taken yet. */
   readonly unsent: number
+  /** The same, without what the connection can be expected to take in this tick. */
+  readonly unsentOnceFlushed: number
   readonly writableHighWaterMark: number
   readonly readableHighWaterMark: number
   readonly params: Record<string, string>
@@ -152,7 +154,7 @@ export class StandInSocket extends EventEmitter {
   }
 
   get writableLength(): number {
-    return this.#owner.unsent
+    return this.#corked > 0 ? this.#owner.unsent : this.#owner.unsentOnceFlushed
   }
 
   get bufferSize(): number {

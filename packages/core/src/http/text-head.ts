@@ -1,7 +1,5 @@
 // The fallback for a Node whose private `_storeHeader` is gone: the response is then written as HTTP/1.1 text, and this
 // turns the text into what CGI wants (RFC 3875 §6): the head into a header block, chunk framing into plain content.
-import type { ServerResponse } from 'node:http'
-import { internals } from './node-private.ts'
 import { cgiBlock } from './outgoing.ts'
 
 const statusLinePattern = /^HTTP\/1\.[01] (\d{3}) ?([^\r\n]*)\r\n/
@@ -10,11 +8,6 @@ const statusLinePattern = /^HTTP\/1\.[01] (\d{3}) ?([^\r\n]*)\r\n/
 export class TextHead {
   #headDone = false
   #dechunker: Dechunker | undefined
-
-  constructor(response: ServerResponse) {
-    // Asked in time, Node does not frame by itself; what is left is an app that sets Transfer-Encoding.
-    internals(response).useChunkedEncodingByDefault = false
-  }
 
   /** One write of Node's, as it should go to STDOUT. */
   rewrite(chunk: string | Uint8Array, encoding: BufferEncoding | undefined): string | Uint8Array {
