@@ -75,7 +75,8 @@ export async function openActivated(
   const [first, ...others] = sockets as readonly [ActivatedSocket, ...ActivatedSocket[]]
   const door = await openDescriptor(server, first.fd, undefined)
   const more = others.map(({ fd }) => {
-    const extra = createNetServer((socket) => server.emit('connection', socket))
+    const { pauseOnConnect = false } = server as { pauseOnConnect?: boolean }
+    const extra = createNetServer({ pauseOnConnect }, (socket) => server.emit('connection', socket))
     return { extra, listening: listen(extra, { fd }, `fd:${fd}`) }
   })
   await Promise.all(more.map(({ listening }) => listening))

@@ -20,6 +20,8 @@ export type Mode =
   | { readonly type: 'systemd'; readonly sockets: readonly ActivatedSocket[] }
   /** Descriptor 0 is a listening socket: a web server or spawner started us (FastCGI §2.2). */
   | { readonly type: 'spawned'; readonly path: string | undefined }
+  /** A worker of a pool: the primary hands connections over; `name` is the socket's. */
+  | { readonly type: 'worker'; readonly name: string }
   /** HTTP on 127.0.0.1, for development; without a port nobody has named one. */
   | { readonly type: 'gateway'; readonly port: number | undefined }
   /** `--help`, or nothing fits: `reason` says what was looked for. */

@@ -9,7 +9,7 @@ export type ServeApp = RequestTaker | AppLoader<RequestTaker>
 
 /** Options of `serve`, beside those of `createServer` and of a socket's file. All are optional. */
 export interface ServeOptions
-  extends Omit<ServerOptions, 'handlerError' | 'warn'>, SocketFileOptions {
+  extends Omit<ServerOptions, 'handlerError' | 'warn' | 'intercept'>, SocketFileOptions {
   /**
    * Where to listen: a path (`/run/app.sock`), `@abstract`, `host:port`, `:port` (127.0.0.1) or `fd:3`. Default: found
    * from `--listen`, FASTCGI_LISTEN, systemd, or descriptor 0, in that order.
@@ -24,12 +24,18 @@ export interface ServeOptions
   readonly log?: LogTarget | undefined
   /** Sets NODE_ENV to `production` before the app is loaded if it is unset. Default true. Never under the gateway. */
   readonly env?: boolean | undefined
+  /**
+   * True: a development gateway in another process stands in front (`fastcgi dev`), so pages tell what went wrong and
+   * NODE_ENV is left alone, as under the gateway in this process. Never behind a web server. Default false.
+   */
+  readonly development?: boolean | undefined
   /** Milliseconds a request waits for the app to load before it is answered 503. Default 60 s. */
   readonly loadTimeout?: number | undefined
   /**
    * A file that ends the process, gracefully, when it changes, and the script with it; a relative path begins at the
    * real script. Default `tmp/restart.txt` when a web server started the process (but h2o, which starts it once),
-   * else none. False: neither file is watched.
+   * else none. False: neither file is watched. With `workers` this file alone is watched, by default, and a change
+   * replaces the workers.
    */
   readonly restartFile?: string | false | undefined
   /** End the process, gracefully and with status 1, after a handler has thrown. Default false: it goes on. */
@@ -41,7 +47,23 @@ export interface ServeOptions
   readonly signals?: boolean | undefined
   /** Runs after the last response when the process is to end: close databases here. Bounded by `drainTimeout`. */
   readonly onStop?: (() => unknown) | undefined
-  /** The arguments in which `--listen`, `--gateway` and `--help` are looked for. Default `process.argv.slice(2)`. */
+  /**
+   * That many processes serve the socket, and this one, which never loads the app, starts, watches and replaces them:
+   * SIGHUP and `restartFile` load new code without losing a request. `'auto'`: as many as there are processors.
+   * Default: from `--workers` or FASTCGI_WORKERS, else 0: this process serves. Only on a socket of our own (`listen`,
+   * systemd); where a web server starts the processes it also decides how many.
+   */
+  readonly workers?: number | 'auto' | undefined
+  /** Requests after which a worker is replaced, up to a fifth earlier so that not all are at once. Default 0: never. */
+  readonly workerMaxRequests?: number | undefined
+  /** Megabytes of resident memory above which a worker is replaced. Default 0: never. */
+  readonly workerMaxMemory?: number | undefined
+  /**
+   * Milliseconds for which a worker may be deaf (an endless loop) before it is killed and replaced; 3000 at least.
+   * Default 60 s. 0: never.
+   */
+  readonly workerTimeout?: number | undefined
+  /** The arguments in which `--listen`, `--workers`, `--gateway` and `--help` are looked for. Default `process.argv.slice(2)`. */
   readonly arguments?: readonly string[] | undefined
 }
 
@@ -53,3 +75,6 @@ export interface AdapterOptions<T> extends ServeOptions {
 
 /** Long enough for a big app on a slow shared host; web servers give up after 40 s (mod_fcgid) to 60 s (nginx). */
 export const defaultLoadTimeout = 60_000
+
+/** A handler may compute for long, but the web server has given its client up by then. */
+export const defaultWorkerTimeout = 60_000

@@ -5,14 +5,16 @@ import { isLoader, loadApp, requestTaker, type AppLoader } from './app.ts'
 import type { CgiCaller } from './cgi.ts'
 import { serveCgi } from './cgi-process.ts'
 import { watchFiles } from './changed.ts'
+import { doctorIntercept } from './doctor.ts'
 import { openActivated, openDescriptor, openDoor, type Door } from './doors.ts'
 import { entryScript } from './entry.ts'
 import { settleNodeEnv } from './environment.ts'
 import { answer, AppGate } from './gate.ts'
 import { createLog, describeError, type Log } from './log.ts'
+import { memorySessionsWarning, watchSessions } from './memory-sessions.ts'
 import { defaultGatewayPort, type Mode } from './modes.ts'
 import { resolveOptions } from './options.ts'
-import { failedHandler, failedLoad, type FailurePage } from './refusals.ts'
+import { failedHandler, failedLoad, newReference, type FailurePage } from './refusals.ts'
 import {
   defaultLoadTimeout,
   type AdapterOptions,
@@ -21,6 +23,8 @@ import {
 } from './serve-options.ts'
 import { createServer, type Server } from './server.ts'
 import { findStart, type Start } from './start.ts'
+import { workerCount, workerLimits } from './worker-options.ts'
+import type { WorkerPlace } from './worker.ts'
 import { processShutdown, type Shutdown, type Stoppable } from './shutdown.ts'
 import { endWithUsage, ServeError } from './usage.ts'
 
@@ -50,6 +54,8 @@ export function serve(
   return new Serving(app, options).start(undefined)
 }
 
+type Intercept = (request: IncomingMessage, response: ServerResponse) => boolean
+
 /** One call of `serve`. */
 export class Serving {
   readonly #app: unknown
@@ -57,6 +63,8 @@ export class Serving {
   readonly #shutdown: Shutdown | undefined
   readonly #log: Log
   readonly #script: string | undefined
+  /** What else is opened anew on SIGUSR2. */
+  readonly #reopened: (() => void)[] = []
   #development = false
   #failurePage: FailurePage | undefined
 
@@ -77,15 +85,19 @@ export class Serving {
     const options = this.#options
     if (!isLoader(this.#app) && !isThenable(this.#app) && !options.adapt) requestTaker(this.#app)
     const { mode, cgi } = start ?? findStart(options)
-    if (mode.type === 'usage') {
-      return endWithUsage(mode.reason, this.#script, this.#log, this.#shutdown !== undefined)
+    if (mode.type === 'usage') return this.#endWithUsage(mode.reason)
+    // With `register` the arguments are the app's, and this process is about to load it.
+    const workers = start === undefined ? this.#workersIn(mode) : 0
+    this.#development = mode.type === 'gateway' || options.development === true
+    if (this.#development) {
+      this.#failurePage = (await import('../gateway/failure-page.ts')).failurePage
     }
-    this.#development = mode.type === 'gateway'
     this.#guardProcess(mode)
     if (!this.#development && options.env !== false) {
       const message = settleNodeEnv(process.env, !isLoader(this.#app))
       // A CGI process lives for one request: a line in each would bury the log.
-      if (message !== undefined && mode.type !== 'cgi') this.#log.write(message)
+      const once = mode.type !== 'cgi' && mode.type !== 'worker'
+      if (message !== undefined && once) this.#log.write(message)
     }
     const handlerError = (
       error: unknown,
@@ -96,22 +108,103 @@ export class Serving {
       ...options,
       script: this.#script,
       handlerError,
+      intercept: this.#intercept(mode),
       warn: (code, message) => this.#log.write(`${message} [${code}]`),
     })
+    if (workers > 0) {
+      await this.#openPool(server, mode, workers)
+      return server
+    }
     const gate = new AppGate(server, {
       loadTimeout: options.loadTimeout ?? defaultLoadTimeout,
       handlerError,
     })
-    await this.#open(server, mode, cgi)
-    void this.#load(gate)
+    const place = mode.type === 'worker' ? await this.#openWorker(server, mode.name) : undefined
+    if (!place) await this.#open(server, mode, cgi)
+    void this.#load(gate).then((well) => place?.loaded(well))
     return server
+  }
+
+  #endWithUsage(reason: string | undefined): never {
+    return endWithUsage(reason, this.#script, this.#log, this.#shutdown !== undefined)
+  }
+
+  /** How many workers there are to be; none where the web server decides about processes. */
+  #workersIn({ type }: Mode): number {
+    if (type === 'cgi' || type === 'worker') return 0
+    let count: number
+    try {
+      count = workerCount(this.#options)
+    } catch (error) {
+      return this.#endWithUsage((error as Error).message)
+    }
+    if (count === 0 || type === 'listen' || type === 'systemd') return count
+    this.#log.write(
+      type === 'spawned'
+        ? 'workers are ignored: whoever started this process with a socket on descriptor 0 decides how many there are (--listen fd:0 where it starts one only)'
+        : 'workers are ignored by the development gateway',
+    )
+    return 0
+  }
+
+  /** Nothing of pools is loaded where there are no workers. */
+  async #openPool(server: Server, mode: Mode, count: number): Promise<void> {
+    const { Primary } = await import('./primary.ts')
+    const primary = new Primary({
+      server,
+      count,
+      options: this.#options,
+      drainTimeout: resolveOptions(this.#options).drainTimeout,
+      script: this.#script,
+      log: this.#log,
+      shutdown: this.#shutdown,
+    })
+    if (!isLoader(this.#app)) {
+      this.#log.write(
+        'warning: the process that starts the workers has loaded the app as well: give serve() a function that loads it',
+      )
+    }
+    this.#reopened.push(() => primary.pool.reopen())
+    const door = await this.#openSocket(server, mode, primary.stoppable)
+    this.#log.write(
+      `listening on ${door.name}, ${count} ${count === 1 ? 'worker' : 'workers'} to serve`,
+    )
+    primary.start(door.name)
+  }
+
+  async #openWorker(server: Server, name: string): Promise<WorkerPlace> {
+    const { WorkerPlace } = await import('./worker.ts')
+    Object.defineProperty(server, 'address', { configurable: true, value: () => name })
+    const place = new WorkerPlace({
+      server,
+      recycle: workerLimits(this.#options),
+      drain: (reason) => {
+        if (this.#shutdown) void this.#shutdown.begin(reason, 0)
+        else void server.drain().then(() => process.disconnect())
+      },
+      reopen: () => this.#reopen(),
+    })
+    this.#addToShutdown(server, {
+      drain: (timeout) => server.drain(timeout).then(() => place.close()),
+    })
+    if (this.#shutdown) {
+      // Reloading is the primary's affair, though a terminal sends SIGHUP to all.
+      this.#shutdown.reload = () => {}
+      this.#shutdown.started = () => place.leaving()
+    }
+    return place
+  }
+
+  #reopen(): void {
+    this.#log.reopen()
+    for (const reopen of this.#reopened) reopen()
   }
 
   #guardProcess(mode: Mode): void {
     const shutdown = this.#shutdown
     if (!shutdown) return
     // In a terminal SIGUSR2 keeps its meaning: nodemon restarts by it.
-    if (mode.type !== 'gateway') shutdown.listen(() => this.#log.reopen())
+    if (mode.type !== 'gateway') shutdown.listen(() => this.#reopen())
     // Whoever reads our output may go away; that is no reason to end.
     if (mode.type !== 'cgi') process.stdout.on('error', () => {})
     if (this.#options.log !== undefined) {
@@ -133,6 +226,11 @@ export class Serving {
     }
     // What the files are now counts, not what they are once a request can come.
     this.#watchFiles(server, mode)
+    const door = await this.#openSocket(server, mode)
+    this.#log.write(`listening on ${door.name}`)
+  }
+
+  async #openSocket(server: Server, mode: Mode, own: Partial<Stoppable> = {}): Promise<Door> {
     let door: Door
     try {
       door = await this.#openDoor(server, mode)
@@ -141,9 +239,9 @@ export class Serving {
       throw error
     }
     server.once('close', () => door.close())
-    this.#addToShutdown(server, { release: () => door.close() })
+    this.#addToShutdown(server, { release: () => door.close(), ...own })
     this.#watchDoor(server, door)
-    this.#log.write(`listening on ${door.name}`)
+    return door
   }
 
   #openDoor(server: Server, mode: Mode): Promise<Door> {
@@ -166,10 +264,22 @@ export class Serving {
     }
   }
 
+  /** What looks at requests before the app does. */
+  #intercept(mode: Mode): Intercept {
+    const several = (mode.type === 'spawned' && !isUnderH2o()) || String(mode.type) === 'worker'
+    const watch = watchSessions(() => {
+      if (several) this.#log.write(memorySessionsWarning)
+    })
+    const asked = doctorIntercept(this.#script)
+    return (request, response) => {
+      watch(request, response)
+      return asked(request, response)
+    }
+  }
+
   /** Nothing of the gateway is loaded in any other mode. */
   async #openGateway(server: Server, port: number): Promise<void> {
     const { openGateway } = await import('./gateway-door.ts')
-    this.#failurePage = (await import('../gateway/failure-page.ts')).failurePage
     const gateway = await openGateway(server, {
       port,
       mount: this.#options.mount,
@@ -218,25 +328,32 @@ export class Serving {
     server.once('close', () => watch.close())
   }
 
-  async #load(gate: AppGate): Promise<void> {
+  /** Whether it could be loaded. */
+  async #load(gate: AppGate): Promise<boolean> {
     try {
       const app = await loadApp(this.#app)
       const adapt = this.#options.adapt
       gate.open(requestTaker(adapt ? await adapt(app as never) : app))
+      return true
     } catch (error) {
       const { locateSyntaxError } = await import('./syntax-error.ts')
       await locateSyntaxError(error, this.#script)
+      const reference = newReference()
       this.#log.write(
-        `the app could not be loaded, every request is answered 503: ${describeError(error)}`,
+        `the app could not be loaded, every request is answered 503: ${describeError(error)}\nFCGI_LOAD_FAILED ${reference}`,
       )
-      gate.refuse(failedLoad(error, this.#failurePage))
+      gate.refuse(failedLoad(error, this.#failurePage, reference))
+      return false
     }
   }
 
   /** What a handler threw costs its request and no other. */
   #handlerError(error: unknown, request: IncomingMessage, response: ServerResponse): void {
-    this.#log.write(`${request.method} ${request.url}: ${describeError(error)}`)
-    answer(request, response, failedHandler(error, this.#failurePage))
+    const reference = newReference()
+    this.#log.write(
+      `${request.method} ${request.url}: ${describeError(error)}\nFCGI_HANDLER_FAILED ${reference}`,
+    )
+    answer(request, response, failedHandler(error, this.#failurePage, reference))
     if (this.#options.exitOnError !== true) return
     if (this.#shutdown)
       void this.#shutdown.begin(

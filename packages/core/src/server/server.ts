@@ -49,6 +49,7 @@ export class Server extends http.Server {
   readonly #throttle = new LogThrottle()
   #ticker: NodeJS.Timeout | undefined
   #closing = false
+  #taker: ((socket: Socket) => void) | undefined
 
   constructor(options: ServerOptions = {}, listener?: RequestListener) {
     super(options)
@@ -107,6 +108,7 @@ export class Server extends http.Server {
         ...emitting(emitter, options),
         handlers: { authorizer: resolved.authorize, filter: resolved.filter },
         trustRemoteUser: resolved.trustRemoteUser,
+        intercept: resolved.intercept,
         handlerError: resolved.handlerError,
       } as TransportContext['exchange'],
       running: 0,
@@ -156,8 +158,23 @@ export class Server extends http.Server {
     this.#serve(socket)
   }
 
+  /**
+   * Hands connections of peers that may connect on, paused and unread, instead of serving them: to other processes.
+   *
+   * @internal
+   */
+  divert(taker: (socket: Socket) => void): void {
+    this.#taker = taker
+    // What the option of net.Server sets; http.Server does not pass it on.
+    ;(this as { pauseOnConnect?: boolean }).pauseOnConnect = true
+  }
+
   #accept(socket: Socket): void {
     const { accept } = this.#options
+    if (this.#taker && this.#admits(socket)) {
+      this.#taker(socket)
+      return
+    }
     if (!this.#admits(socket) || (accept && !accept(socket))) {
       socket.destroy()
       return

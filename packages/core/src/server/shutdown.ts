@@ -14,6 +14,8 @@ export interface Stoppable {
   readonly drain: (timeout: number) => Promise<unknown>
   /** The app's own end: databases, timers. Runs after the last response. */
   readonly stop?: (() => unknown) | undefined
+  /** The process ends at once: takes others along. Must not throw. */
+  readonly kill?: (() => void) | undefined
 }
 
 const endings = ['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGHUP'] as const
@@ -29,6 +31,10 @@ const leastStopTime = 1000
 export class Shutdown {
   /** Takes messages; replaced once there is a log. */
   log: (message: string) => void = () => {}
+  /** What SIGHUP does instead of beginning the end. */
+  reload: (() => void) | undefined
+  /** Told when the end begins. */
+  started: (() => void) | undefined
   readonly #exit: (status: number) => void
   readonly #stoppables: Stoppable[] = []
   readonly #listeners = new Map<string, () => void>()
@@ -82,11 +88,18 @@ export class Shutdown {
   #signalled(signal: Ending): void {
     // The same for an app that was loaded later.
     if (signal === 'SIGHUP' && process.listenerCount(signal) > 1) return
+    if (signal === 'SIGHUP' && this.reload) {
+      if (this.#begun === undefined) this.reload()
+      return
+    }
     const again = this.#begun !== undefined
     if (again && signal === 'SIGINT' && Date.now() - this.#begunAt < sameKeystroke) return
     if (again) {
       this.log(`${signal} again: ending at once`)
-      for (const { release } of this.#stoppables) release?.()
+      for (const { release, kill } of this.#stoppables) {
+        release?.()
+        kill?.()
+      }
       this.#exit(128 + (constants.signals[signal] ?? 0))
       return
     }
@@ -107,6 +120,7 @@ export class Shutdown {
     this.#status = Math.max(this.#status, status)
     if (this.#begun === undefined) {
       this.#begunAt = Date.now()
+      this.started?.()
       this.#begun = this.#end()
       // Said when it is true: nothing listens any more.
       if (reason !== undefined) this.log(reason)

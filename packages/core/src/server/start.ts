@@ -5,6 +5,7 @@ import { takeCgiCaller } from './cgi-process.ts'
 import { inspectDescriptor } from './descriptor.ts'
 import { cleanEnvironment, findMode, type Mode } from './modes.ts'
 import type { ServeOptions } from './serve-options.ts'
+import { takeWorkerPlace } from './worker-messages.ts'
 
 /** How a process was started, and what of that the app must not see. */
 export interface Start {
@@ -18,6 +19,8 @@ export interface Start {
  * a process.
  */
 export function findStart(options: ServeOptions): Start {
+  const name = takeWorkerPlace()
+  if (name !== undefined) return { mode: { type: 'worker', name } }
   const mode = modeOf(options)
   if (mode.type === 'usage') return { mode }
   cleanEnvironment(process.env)

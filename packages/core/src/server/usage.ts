@@ -16,15 +16,16 @@ export class ServeError extends Error {
 /** What `--help` prints, and what is printed with status 64 when no mode fits. */
 export function usageText(script: string | undefined): string {
   const name = script === undefined ? 'app.fcgi' : basename(script)
-  return `Usage: ${name} [--listen ADDRESS | --gateway[=PORT]]
+  return `Usage: ${name} [--listen ADDRESS [--workers N] | --gateway[=PORT]]
 
 A FastCGI application. Started by a web server it finds its socket by itself. Otherwise:
 
   --listen ADDRESS   listen on /run/app.sock, @name, :9000 (127.0.0.1), 0.0.0.0:9000, [::1]:9000 or fd:3
+  --workers N|auto   that many processes on the address, reloaded by SIGHUP
   --gateway[=PORT]   development: serve HTTP on http://127.0.0.1:PORT (default $PORT or ${defaultGatewayPort})
   --help             this text
 
-FASTCGI_LISTEN=ADDRESS does what --listen does; systemd's LISTEN_FDS is understood.
+FASTCGI_LISTEN=ADDRESS does what --listen does, FASTCGI_WORKERS=N what --workers does; systemd's LISTEN_FDS is understood.
 In a terminal the gateway starts without being asked.
 `
 }

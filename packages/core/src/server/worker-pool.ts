@@ -1,14 +1,13 @@
-// The primary of a pool: owns the listening socket, hands connections to workers in turn, and replaces workers that
-// end, hang, have served enough, or run old code. It never loads the app, so new code needs no new primary, and the
-// socket never closes.
-import cluster, { type Worker } from 'node:cluster'
+// The workers of one socket: started, and replaced when they end, hang, have served enough, or run old code. The primary
+// never loads the app, so new code needs no new primary, and the socket never closes.
+import cluster from 'node:cluster'
 import type { Socket } from 'node:net'
+import { Handover } from './handover.ts'
+import { Member } from './worker-member.ts'
 import {
   beatInterval,
   isPoolMessage,
   workerVariable,
-  type PrimaryMessage,
-  type WorkerFigures,
   type WorkerMessage,
 } from './worker-messages.ts'
 
@@ -25,106 +24,119 @@ export interface PoolOptions {
   /** Milliseconds a worker has to load the app when it is to replace another. */
   readonly loadTimeout: number
   readonly log: (message: string) => void
+  /** The number of workers that are ready has changed, or may have. */
+  readonly changed?: (() => void) | undefined
 }
 
-/** First pause before a worker that ended by itself is started again; doubles up to the last. */
+/** A worker that ended is replaced at once; soon after that in so many milliseconds, doubled each time up to the last. */
 const firstPause = 500
 const lastPause = 30_000
-/** A worker that lived so long is no reason to pause longer. */
+/** Milliseconds: a worker that lived so long is no reason to pause. */
 const longLife = 30_000
-/** Connections that wait for the first worker; more wait in the socket's own queue, since each is a descriptor. */
-const maxWaiting = 512
 /** Milliseconds on top of a worker's own deadline. */
 const grace = 2_000
+/** Milliseconds before a replacement that failed is tried again. */
+const replaceAgain = 60_000
 
-type State = 'starting' | 'ready' | 'failed' | 'draining'
-
-/** A worker as the primary knows it. */
-export interface Member {
-  readonly worker: Worker
-  state: State
-  readonly startedAt: number
-  lastBeat: number
-  figures: WorkerFigures | undefined
-  handed: number
+/** What has happened in a pool. */
+export interface PoolCounts {
+  readonly crashed: number
+  readonly hung: number
+  readonly recycled: number
+  readonly reloads: number
 }
 
-/** Workers of one socket. */
+/** The workers of one socket. */
 export class WorkerPool {
   readonly #options: PoolOptions
   readonly #members = new Set<Member>()
-  readonly #waiting: Socket[] = []
+  readonly #handover: Handover
   readonly #emptied: (() => void)[] = []
-  #turn = 0
-  #pause = firstPause
+  readonly #counts = { crashed: 0, hung: 0, recycled: 0, reloads: 0 }
+  #name = ''
+  #pause = 0
+  #refill: NodeJS.Timeout | undefined
+  #retry: NodeJS.Timeout | undefined
+  #retryPause = firstPause
   #stopping = false
-  #reloading: Promise<boolean> | undefined
-  #watch: NodeJS.Timeout
-  /** Workers replaced since the start, by reason. */
-  readonly counts: { crashed: number; hung: number; recycled: number; reloads: number } = {
-    crashed: 0,
-    hung: 0,
-    recycled: 0,
-    reloads: 0,
-  }
+  /** Replacements happen one after the other. */
+  #work: Promise<unknown> = Promise.resolve()
+  #queued: Promise<boolean> | undefined
+  #watch: NodeJS.Timeout | undefined
+  #lastLook = 0
 
   constructor(options: PoolOptions) {
     this.#options = options
-    cluster.setupPrimary({ exec: options.script, args: [...options.arguments], silent: false })
-    this.#watch = setInterval(() => this.#look(), beatInterval)
-    for (let i = 0; i < options.count; i++) this.#start()
+    this.#handover = new Handover(this.#members, () =>
+      options.log('a connection was closed: too many wait for a worker'),
+    )
   }
 
-  /** The workers, for a status page. */
+  /**
+   * Starts the workers.
+   *
+   * @param name of the socket
+   */
+  start(name: string): void {
+    this.#name = name
+    // Not descriptor 0: it may be the socket, which must close with the primary.
+    cluster.setupPrimary({
+      exec: this.#options.script,
+      args: [...this.#options.arguments],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    } as Parameters<typeof cluster.setupPrimary>[0])
+    this.#lastLook = performance.now()
+    this.#watch = setInterval(() => this.#look(), beatInterval)
+    this.#fill()
+  }
+
+  /** The workers. */
   get members(): readonly Member[] {
     return [...this.#members]
   }
 
-  /** Hands a connection, accepted and not read from, to the next worker. */
+  /** Workers whose app is loaded. */
+  get ready(): number {
+    return this.members.filter(({ serving, state }) => serving && state === 'ready').length
+  }
+
+  /** Connections that wait for a worker. */
+  get waiting(): number {
+    return this.#handover.waiting
+  }
+
+  /** Counts since the start. */
+  get counts(): PoolCounts {
+    return { ...this.#counts }
+  }
+
+  /** Gives a connection, accepted and not read from, to a worker. */
   hand(socket: Socket): void {
-    const member = this.#next()
-    if (member === undefined) {
-      if (this.#waiting.length >= maxWaiting) {
-        socket.destroy()
-        return
-      }
-      socket.once('error', () => {})
-      this.#waiting.push(socket)
-      return
-    }
-    member.handed++
-    const message: PrimaryMessage = { fastcgi: 'connection' }
-    member.worker.send(message, socket, { keepOpen: false }, (error) => {
-      // The worker ended in this moment, and nothing of the connection has been read: the next one takes it.
-      if (error && !socket.destroyed) this.hand(socket)
-    })
+    if (this.#stopping) socket.destroy()
+    else this.#handover.add(socket)
   }
 
-  /** In turn among those whose app is loaded; one that answers 503 only when there is no other. */
-  #next(): Member | undefined {
-    const all = [...this.#members]
-    let fit = all.filter(({ state }) => state === 'ready')
-    if (fit.length === 0) fit = all.filter(({ state }) => state === 'failed')
-    if (fit.length === 0) return undefined
-    this.#turn = (this.#turn + 1) % fit.length
-    return fit[this.#turn]
+  #fill(): void {
+    if (this.#stopping) return
+    const serving = this.members.filter((member) => member.serving)
+    for (let number = serving.length; number < this.#options.count; number += 1) this.#start(false)
+    // Somebody ended while another was being replaced: the oldest has the oldest code.
+    for (const member of serving.slice(0, Math.max(0, serving.length - this.#options.count))) {
+      this.#drain(member)
+    }
   }
 
-  #start(): Member {
-    const worker = cluster.fork({ [workerVariable]: '1' })
-    const now = performance.now()
-    const member: Member = {
-      worker,
-      state: 'starting',
-      startedAt: now,
-      lastBeat: now,
-      figures: undefined,
-      handed: 0,
-    }
+  #start(candidate: boolean): Member {
+    const worker = cluster.fork({ [workerVariable]: this.#name })
+    const member = new Member(worker, candidate)
     this.#members.add(member)
     worker.on('message', (message: unknown) => this.#take(member, message))
-    worker.on('error', () => {})
-    worker.once('exit', (code, signal) => this.#exited(member, code, signal))
+    // What it has sent before its end has been read by then.
+    worker.once('disconnect', () => this.#handover.lost(member))
+    worker.once('exit', (code, signal) => this.#exited(member, signal ?? `status ${code}`))
+    worker.on('error', (error) => {
+      if (member.pid === undefined) this.#exited(member, error.message)
+    })
     return member
   }
 
@@ -132,63 +144,113 @@ export class WorkerPool {
     if (!isPoolMessage<WorkerMessage>(message)) return
     member.lastBeat = performance.now()
     switch (message.fastcgi) {
-      case 'ready':
-        if (member.state === 'starting') member.state = 'ready'
-        this.#handWaiting()
+      case 'taken':
+        this.#handover.taken(member, message.open)
         break
+      case 'ready':
       case 'failed':
-        if (member.state === 'starting') member.state = 'failed'
-        this.#handWaiting()
+        if (member.state !== 'starting') break
+        member.state = message.fastcgi
+        if (member.candidate) break
+        if (message.fastcgi === 'failed') this.#retryLater()
+        this.#handover.pump()
+        this.#options.changed?.()
         break
       case 'beat':
         member.figures = message.figures
+        member.open = message.figures.openConnections
         break
       case 'recycle':
-        if (member.state !== 'ready' || this.#stopping) break
-        this.#options.log(`worker ${pid(member)}: ${message.reason}, another takes its place`)
-        this.counts.recycled++
-        void this.#replace(member)
+        void this.#recycle(member, message.reason)
+        break
+      case 'leaving':
+        if (member.state === 'leaving') break
+        member.state = 'leaving'
+        this.#killLate(member)
+        if (!member.candidate) this.#fillSoon(member, 'is leaving')
         break
     }
   }
 
-  #handWaiting(): void {
-    for (const socket of this.#waiting.splice(0)) {
-      if (!socket.destroyed) this.hand(socket)
-    }
+  #exited(member: Member, how: string): void {
+    if (!this.#members.delete(member)) return
+    this.#handover.lost(member)
+    if (this.#stopping) this.#handover.finish()
+    if (this.#members.size === 0) for (const resolve of this.#emptied.splice(0)) resolve()
+    if (!member.serving || this.#stopping) return
+    this.#counts.crashed += 1
+    this.#fillSoon(member, `ended (${how})`)
+    this.#options.changed?.()
   }
 
-  #exited(member: Member, code: number | null, signal: string | null): void {
-    this.#members.delete(member)
-    if (this.#members.size === 0) for (const resolve of this.#emptied.splice(0)) resolve()
-    if (this.#stopping || member.state === 'draining') return
+  #fillSoon(member: Member, what: string): void {
+    if (this.#stopping) return
     const lived = performance.now() - member.startedAt
-    this.#pause = lived > longLife ? firstPause : this.#pause
-    this.counts.crashed++
-    this.#options.log(
-      `worker ${pid(member)} ended (${signal ?? `status ${code}`}) after ${Math.round(lived / 1000)} s; another starts in ${this.#pause} ms`,
-    )
-    setTimeout(() => {
-      if (!this.#stopping && this.#members.size < this.#options.count) this.#start()
-    }, this.#pause)
-    this.#pause = Math.min(this.#pause * 2, lastPause)
+    if (lived > longLife) this.#pause = 0
+    const when = this.#pause === 0 ? 'now' : `in ${this.#pause / 1000} s`
+    const age = Math.round(lived / 1000)
+    this.#options.log(`worker ${member.pid} ${what} after ${age} s; another starts ${when}`)
+    if (this.#pause === 0) {
+      this.#fill()
+    } else {
+      this.#refill ??= setTimeout(() => {
+        this.#refill = undefined
+        this.#fill()
+      }, this.#pause)
+    }
+    this.#pause = Math.min(Math.max(this.#pause * 2, firstPause), lastPause)
+  }
+
+  /** An app that could not be loaded because something else was not there yet: tried again, by one worker. */
+  #retryLater(): void {
+    if (this.#retry || this.#stopping) return
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined
+      void this.#inTurn(async () => {
+        for (const member of this.members) {
+          if (member.state !== 'failed' || !member.serving) continue
+          if (!(await this.#replace(member))) return
+        }
+        this.#retryPause = firstPause
+      }).then(() => {
+        if (this.members.some(({ serving, state }) => serving && state === 'failed'))
+          this.#retryLater()
+      })
+    }, this.#retryPause)
+    this.#retryPause = Math.min(this.#retryPause * 2, lastPause)
   }
 
   /** Looks for workers that give no sign of life. */
   #look(): void {
     const { hangTimeout, log } = this.#options
-    if (hangTimeout === 0) return
     const now = performance.now()
+    const late = now - this.#lastLook > 2 * beatInterval
+    this.#lastLook = now
     for (const member of this.#members) {
+      // Where the primary itself was stopped, their signs have not been read yet.
+      if (late) member.lastBeat = now
       // While it loads, an app may block for long; `loadTimeout` is for that.
-      if (member.state === 'starting' || now - member.lastBeat <= hangTimeout) continue
+      const silent = now - member.lastBeat
+      if (hangTimeout === 0 || member.state === 'starting' || silent <= hangTimeout) continue
       log(
-        `worker ${pid(member)} has given no sign of life for ${Math.round((now - member.lastBeat) / 1000)} s: killed`,
+        `worker ${member.pid} has given no sign of life for ${Math.round(silent / 1000)} s: killed`,
       )
-      this.counts.hung++
+      this.#counts.hung += 1
       member.lastBeat = now
       member.worker.process.kill('SIGKILL')
     }
+  }
+
+  async #recycle(member: Member, reason: string): Promise<void> {
+    const now = performance.now()
+    if (member.state !== 'ready' || !member.serving || now < member.replaceableFrom) return
+    member.replaceableFrom = now + this.#options.loadTimeout + replaceAgain
+    this.#options.log(`worker ${member.pid} ${reason}: another takes its place`)
+    this.#counts.recycled += 1
+    await this.#inTurn(async () => {
+      if (member.serving && this.#members.has(member)) await this.#replace(member)
+    })
+    member.replaceableFrom = performance.now() + replaceAgain
   }
 
   /**
@@ -198,63 +260,80 @@ export class WorkerPool {
    * @returns whether all were replaced
    */
   reload(): Promise<boolean> {
-    // A call during a reload is for newer code still: once more when it is through.
-    const before = this.#reloading
-    const run = (async (): Promise<boolean> => {
-      await before
+    // A call during a reload is for newer code still: once more when it is through, and once for all such calls.
+    this.#queued ??= this.#inTurn(() => {
+      this.#queued = undefined
       return this.#reload()
-    })()
-    this.#reloading = run
-    return run
+    })
+    return this.#queued
   }
 
   async #reload(): Promise<boolean> {
-    this.counts.reloads++
-    const old = [...this.#members].filter(({ state }) => state !== 'draining')
+    this.#counts.reloads += 1
+    const old = this.members.filter((member) => member.serving)
+    let replaced = 0
     for (const member of old) {
       if (this.#stopping) return false
+      // Gone meanwhile: whoever took its place has the new code.
+      if (!member.serving || !this.#members.has(member)) continue
       if (!(await this.#replace(member))) {
-        this.#options.log('the new code does not load: the old workers go on')
+        if (!this.#stopping) {
+          this.#options.log('reload given up, the new code does not load: the old workers go on')
+        }
         return false
       }
+      replaced += 1
     }
-    this.#pause = firstPause
-    this.#options.log(`reloaded: ${old.length} workers replaced`)
+    this.#pause = 0
+    this.#options.log(`reloaded: ${replaced} ${replaced === 1 ? 'worker' : 'workers'} replaced`)
     return true
   }
 
   async #replace(member: Member): Promise<boolean> {
-    const next = this.#start()
+    const next = this.#start(true)
     if (!(await this.#isReady(next))) {
       this.#drain(next)
       return false
     }
-    this.#drain(member)
+    if (this.#stopping) return false
+    next.candidate = false
+    if (this.#members.has(member)) this.#drain(member)
+    this.#fill()
+    this.#handover.pump()
+    this.#options.changed?.()
     return true
   }
 
   #isReady(member: Member): Promise<boolean> {
     return new Promise((resolve) => {
       const { worker } = member
-      const settle = (ready: boolean): void => {
+      const settle = (): void => {
         clearTimeout(timer)
         worker.removeListener('message', look)
-        worker.removeListener('exit', gone)
-        resolve(ready)
+        worker.removeListener('exit', settle)
+        worker.removeListener('error', settle)
+        resolve(member.state === 'ready' && this.#members.has(member))
       }
       const look = (): void => {
-        if (member.state !== 'starting') settle(member.state === 'ready')
+        if (member.state !== 'starting') settle()
       }
-      const gone = (): void => settle(false)
-      const timer = setTimeout(gone, this.#options.loadTimeout)
+      const timer = setTimeout(() => {
+        this.#options.log(`worker ${member.pid} is not ready after ${this.#options.loadTimeout} ms`)
+        settle()
+      }, this.#options.loadTimeout)
       worker.on('message', look)
-      worker.once('exit', gone)
+      worker.once('exit', settle)
+      worker.once('error', settle)
     })
   }
 
   #drain(member: Member): void {
-    member.state = 'draining'
-    tell(member, { fastcgi: 'drain' })
+    member.state = 'leaving'
+    member.tell({ fastcgi: 'drain' })
+    this.#killLate(member)
+  }
+
+  #killLate(member: Member): void {
     const timer = setTimeout(
       () => member.worker.process.kill('SIGKILL'),
       this.#options.drainTimeout + grace,
@@ -262,28 +341,36 @@ export class WorkerPool {
     member.worker.once('exit', () => clearTimeout(timer))
   }
 
-  /** Every worker opens its log anew. */
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const run = this.#work.then(task)
+    this.#work = run.catch(() => {})
+    return run
+  }
+
+  /** Every worker opens its logs anew. */
   reopen(): void {
-    for (const member of this.#members) tell(member, { fastcgi: 'reopen' })
+    for (const member of this.#members) member.tell({ fastcgi: 'reopen' })
   }
 
   /** Lets every worker finish what runs. Resolves when none is left. */
   stop(): Promise<void> {
-    this.#stopping = true
-    clearInterval(this.#watch)
-    for (const socket of this.#waiting.splice(0)) socket.destroy()
-    for (const member of this.#members) if (member.state !== 'draining') this.#drain(member)
+    if (!this.#stopping) {
+      this.#handover.finish()
+      this.#stopping = true
+      clearInterval(this.#watch)
+      clearTimeout(this.#refill)
+      clearTimeout(this.#retry)
+      for (const member of this.#members) if (member.state !== 'leaving') this.#drain(member)
+    }
     return new Promise((resolve) => {
       if (this.#members.size === 0) resolve()
       else this.#emptied.push(resolve)
     })
   }
-}
 
-function pid(member: Member): number | undefined {
-  return member.worker.process.pid
-}
-
-function tell(member: Member, message: PrimaryMessage): void {
-  if (member.worker.isConnected()) member.worker.send(message, () => {})
+  /** Ends every worker at once. */
+  kill(): void {
+    this.#stopping = true
+    for (const member of this.#members) member.worker.process.kill('SIGKILL')
+  }
 }

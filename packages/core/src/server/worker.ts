@@ -1,27 +1,19 @@
 // A worker's side of a pool: connections come from the primary, which owns the socket and never loads the app.
+import cluster from 'node:cluster'
 import type { Socket } from 'node:net'
 import type { Server } from './server.ts'
 import {
   beatInterval,
   isPoolMessage,
-  workerVariable,
   type PrimaryMessage,
   type WorkerMessage,
 } from './worker-messages.ts'
 
-/** When a worker asks to be replaced. */
+/** When a worker asks to be replaced; 0 for never. */
 export interface RecycleLimits {
-  /** Requests; 0 for no limit. */
   readonly requests: number
-  /** Megabytes of resident memory; 0 for no limit. */
+  /** Megabytes of resident memory. */
   readonly memory: number
-}
-
-/** Whether this process is a worker; the variable that says so goes. */
-export function takeWorkerPlace(env: Record<string, string | undefined>): boolean {
-  const worker = env[workerVariable] !== undefined && process.send !== undefined
-  delete env[workerVariable]
-  return worker
 }
 
 /** What a worker does on the primary's word. */
@@ -30,81 +22,82 @@ export interface WorkerDuties {
   readonly recycle: RecycleLimits
   /** Finishes what runs and ends. */
   drain(reason: string | undefined): void
+  /** Opens the logs anew. */
   reopen(): void
 }
+
+/** Workers that start together must not end together: each takes a limit of its own, up to a fifth below. */
+const jitter = 0.2
 
 /** The channel to the primary. */
 export class WorkerPlace {
   readonly #duties: WorkerDuties
-  #asked = false
-  #expected = 0
-  #worst = 0
+  readonly #maxRequests: number
+  #full = false
 
   constructor(duties: WorkerDuties) {
     this.#duties = duties
+    const { requests } = duties.recycle
+    this.#maxRequests = Math.ceil(requests * (1 - Math.random() * jitter))
     process.on('message', (message: unknown, socket?: unknown) => this.#take(message, socket))
+    // Node ends a worker at once whose primary has gone, unless the worker was leaving anyway.
+    if (cluster.worker) cluster.worker.exitedAfterDisconnect = true
     process.once('disconnect', () =>
       duties.drain('the primary process has gone: finishing what runs, then ending'),
     )
-    this.#expected = performance.now() + beatInterval
-    // The channel itself must not keep a drained worker, nor the beat.
     setInterval(() => this.#beat(), beatInterval).unref()
   }
 
   /** Tells the primary how loading went. */
-  loaded(failure: string | undefined): void {
-    this.#send(
-      failure === undefined ? { fastcgi: 'ready' } : { fastcgi: 'failed', reason: failure },
-    )
+  loaded(well: boolean): void {
+    this.#send({ fastcgi: well ? 'ready' : 'failed' })
   }
 
-  #take(message: unknown, socket: unknown): void {
+  /** Tells the primary that this worker is about to end. */
+  leaving(): void {
+    this.#send({ fastcgi: 'leaving' })
+  }
+
+  /** All is finished: a connection that still arrives stays the primary's, which gives it to another worker. */
+  close(): void {
+    this.#full = true
+  }
+
+  #take(message: unknown, given: unknown): void {
     if (!isPoolMessage<PrimaryMessage>(message)) return
-    const { server, drain, reopen } = this.#duties
-    if (message.fastcgi === 'connection') {
-      // A peer that went away on the way leaves nothing to serve.
-      if (socket) server.emit('connection', socket as Socket)
-    } else if (message.fastcgi === 'drain') {
-      drain(undefined)
-    } else if (message.fastcgi === 'reopen') {
-      reopen()
+    if (message.fastcgi === 'connection') this.#connection(given as Socket | undefined)
+    else if (message.fastcgi === 'drain') this.#duties.drain(undefined)
+    else if (message.fastcgi === 'reopen') this.#duties.reopen()
+  }
+
+  #connection(socket: Socket | undefined): void {
+    if (this.#full) {
+      // Closes this process's copy only.
+      socket?.destroy()
+      return
     }
+    const { server } = this.#duties
+    // Before anything is read, so that no request is ever served twice. A peer that went away on the way leaves
+    // nothing to serve.
+    const open = server.statistics.openConnections + (socket ? 1 : 0)
+    this.#send({ fastcgi: 'taken', open })
+    if (!socket) return
+    socket.allowHalfOpen = true
+    server.emit('connection', socket)
   }
 
   #beat(): void {
-    const now = performance.now()
-    this.#worst = Math.max(0, now - this.#expected)
-    this.#expected = now + beatInterval
     const { server, recycle } = this.#duties
-    const { requests, running, openConnections, aborted, failed, refused } = server.statistics
-    const { rss, heapUsed } = process.memoryUsage()
-    const loopDelay = Math.round(this.#worst)
-    this.#send({
-      fastcgi: 'beat',
-      figures: {
-        requests,
-        running,
-        openConnections,
-        aborted,
-        failed,
-        refused,
-        rss,
-        heapUsed,
-        loopDelay,
-      },
-    })
-    if (this.#asked) return
+    const { requests, running, openConnections } = server.statistics
+    const { rss } = process.memoryUsage()
+    this.#send({ fastcgi: 'beat', figures: { requests, running, openConnections, rss } })
     const megabytes = Math.round(rss / 2 ** 20)
-    if (recycle.requests > 0 && requests >= recycle.requests) {
-      this.#recycle(`it has served ${requests} requests`)
+    // Asked again until it happens: new code that does not load cannot take the place.
+    if (this.#maxRequests > 0 && requests >= this.#maxRequests) {
+      this.#send({ fastcgi: 'recycle', reason: `has served ${requests} requests` })
     } else if (recycle.memory > 0 && megabytes > recycle.memory) {
-      this.#recycle(`it uses ${megabytes} MB`)
+      this.#send({ fastcgi: 'recycle', reason: `uses ${megabytes} MB` })
     }
-  }
-
-  #recycle(reason: string): void {
-    this.#asked = true
-    this.#send({ fastcgi: 'recycle', reason })
   }
 
   #send(message: WorkerMessage): void {

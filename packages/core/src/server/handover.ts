@@ -1,0 +1,108 @@
+// Gives connections, accepted and not read from, to workers: to the one with the fewest, and to none that does not take
+// what it was given. A connection belongs to the primary until a worker has said that it has it, so a worker that dies
+// costs only those it had.
+import type { Socket } from 'node:net'
+import type { Member } from './worker-member.ts'
+
+/** Connections on their way to one worker; more wait for whoever is free first. */
+const maxHanded = 8
+/** Milliseconds: a worker that has not taken a connection by then is busy, and others are asked first. */
+const slow = 50
+/** Connections that wait for a worker, each a descriptor: as many as a single process serves. */
+const maxWaiting = 4096
+
+/** The connections between the socket and the workers. */
+export class Handover {
+  readonly #members: ReadonlySet<Member>
+  readonly #refused: () => void
+  #waiting: Socket[] = []
+  #turn = 0
+
+  /** @param refused more wait than can */
+  constructor(members: ReadonlySet<Member>, refused: () => void) {
+    this.#members = members
+    this.#refused = refused
+  }
+
+  /** Connections that wait for a worker. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  /** A connection has been accepted. */
+  add(socket: Socket): void {
+    if (this.#waiting.length >= maxWaiting) {
+      socket.destroy()
+      this.#refused()
+      return
+    }
+    socket.on('error', () => socket.destroy())
+    // Node would make the server and the workers count the socket's life together.
+    ;(socket as { server?: unknown }).server = null
+    this.#waiting.push(socket)
+    this.pump()
+  }
+
+  /** Gives what waits to workers that can take it. */
+  pump(): void {
+    while (this.#waiting.length > 0) {
+      const member = this.#choose(maxHanded)
+      if (!member) return
+      this.#hand(this.#waiting.shift() as Socket, member)
+    }
+  }
+
+  /** A worker has the connection that was sent to it first. */
+  taken(member: Member, open: number): void {
+    member.handed.shift()?.socket.destroy()
+    member.open = open
+    this.pump()
+  }
+
+  /** A worker has gone: what it has not taken goes to others, before all that wait. */
+  lost(member: Member): void {
+    const back = member.handed.splice(0).map(({ socket }) => socket)
+    this.#waiting = [...back, ...this.#waiting]
+    this.pump()
+  }
+
+  /** The last act: whatever waits goes to a worker now, however busy, or is closed where there is none. */
+  finish(): void {
+    for (const socket of this.#waiting.splice(0)) {
+      const member = this.#choose(Infinity)
+      if (member) this.#hand(socket, member)
+      else socket.destroy()
+    }
+  }
+
+  #hand(socket: Socket, member: Member): void {
+    if (socket.destroyed) return
+    member.handed.push({ socket, at: performance.now() })
+    member.tell({ fastcgi: 'connection' }, socket)
+  }
+
+  /** The worker with the fewest connections; in turn where several have as few. Busy ones only where all are. */
+  #choose(limit: number): Member | undefined {
+    const now = performance.now()
+    const all = [...this.#members].filter(
+      (member) => member.serving && member.worker.isConnected() && member.handed.length < limit,
+    )
+    // One that answers 503 to everything only when there is no other.
+    const able = all.some(({ state }) => state === 'ready') ? 'ready' : 'failed'
+    const fit = all.filter(({ state }) => state === able)
+    const quick = fit.filter(({ handed: [first] }) => first === undefined || now - first.at < slow)
+    const candidates = quick.length > 0 ? quick : fit
+    if (candidates.length === 0) return undefined
+    this.#turn += 1
+    let best: Member | undefined
+    for (let i = 0; i < candidates.length; i += 1) {
+      const member = candidates[(this.#turn + i) % candidates.length] as Member
+      if (!best || load(member) < load(best)) best = member
+    }
+    return best
+  }
+}
+
+function load(member: Member): number {
+  return member.open + member.handed.length
+}

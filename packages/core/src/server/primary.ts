@@ -1,0 +1,110 @@
+// The first process of a pool: owns the socket, starts the workers, and turns signals and a touched file into a reload.
+// Loaded only where there are workers.
+import { dirname, resolve } from 'node:path'
+import { watchFiles, type Watch } from './changed.ts'
+import type { Log } from './log.ts'
+import { defaultLoadTimeout, type ServeOptions } from './serve-options.ts'
+import type { Server } from './server.ts'
+import type { Shutdown, Stoppable } from './shutdown.ts'
+import { workerLimits } from './worker-options.ts'
+import { WorkerPool } from './worker-pool.ts'
+
+/** What a {@link Primary} works with. */
+export interface PrimaryParts {
+  readonly server: Server
+  readonly count: number
+  readonly options: ServeOptions
+  readonly drainTimeout: number
+  /** Real path of the script. */
+  readonly script: string | undefined
+  readonly log: Log
+  /** Undefined where the process is the caller's. */
+  readonly shutdown: Shutdown | undefined
+}
+
+/** Milliseconds the primary waits longer than its workers, which may be killed at their deadline. */
+const longer = 3000
+
+let exists = false
+
+/** The primary of the pool of this process. */
+export class Primary {
+  readonly #parts: PrimaryParts
+  readonly #pool: WorkerPool
+  #watch: Watch | undefined
+
+  /**
+   * @throws RangeError for a limit that cannot be
+   * @throws Error for a second pool, and where there is no script that workers could run
+   */
+  constructor(parts: PrimaryParts, changed: () => void = () => {}) {
+    if (exists) throw new Error('One call of serve() in a process can have workers.')
+    const script = process.argv[1]
+    if (script === undefined) throw new Error('Workers need a script to run: process.argv[1].')
+    this.#parts = parts
+    this.#pool = new WorkerPool({
+      count: parts.count,
+      // As it was named, not its real path: a link may lead to newer code by then.
+      script,
+      arguments: process.argv.slice(2),
+      hangTimeout: workerLimits(parts.options).timeout,
+      drainTimeout: parts.drainTimeout,
+      loadTimeout: parts.options.loadTimeout ?? defaultLoadTimeout,
+      log: (message) => parts.log.write(message),
+      changed,
+    })
+    exists = true
+    parts.server.divert((socket) => this.#pool.hand(socket))
+    this.#watchFile()
+  }
+
+  /** The workers. */
+  get pool(): WorkerPool {
+    return this.#pool
+  }
+
+  /** How this process ends: no new connections, then the workers finish. */
+  get stoppable(): Pick<Stoppable, 'timeout' | 'drain' | 'kill' | 'stop'> {
+    const { server, drainTimeout } = this.#parts
+    return {
+      timeout: drainTimeout + longer,
+      // The server's own connections are those that no worker has yet.
+      drain: () => Promise.all([server.drain(drainTimeout), this.#pool.stop()]),
+      kill: () => this.#pool.kill(),
+      // The app's end is the workers' affair.
+      stop: undefined,
+    }
+  }
+
+  /** Starts the workers, once the socket listens. */
+  start(name: string): void {
+    const { shutdown, server } = this.#parts
+    server.once('close', () => {
+      this.#watch?.close()
+      void this.#pool.stop()
+    })
+    if (shutdown) shutdown.reload = () => this.reload('SIGHUP')
+    this.#pool.start(name)
+  }
+
+  /** Replaces the workers by ones with the code as it is now. */
+  reload(reason: string): void {
+    const { log } = this.#parts
+    log.write(`${reason}: replacing the workers one after the other`)
+    void this.#pool.reload()
+  }
+
+  #watchFile(): void {
+    const { options, script, shutdown } = this.#parts
+    const file = options.restartFile ?? 'tmp/restart.txt'
+    if (file === false || script === undefined || !shutdown) return
+    // Beside the script, and beside the link it was started through: a deployment may turn that link.
+    const folders = new Set([dirname(script), dirname(process.argv[1] ?? script)])
+    const paths = [...folders].map((folder) => resolve(folder, file))
+    this.#watch = watchFiles(paths, (path) => {
+      // From what it is now: a time in the future is one change, not one a second.
+      this.#watchFile()
+      this.reload(`${path} has changed`)
+    })
+  }
+}

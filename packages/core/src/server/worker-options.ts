@@ -1,0 +1,77 @@
+// How many workers, and when they are replaced.
+import { availableParallelism } from 'node:os'
+import { defaultWorkerTimeout, type ServeOptions } from './serve-options.ts'
+
+const variable = 'FASTCGI_WORKERS'
+const maxWorkers = 1024
+/** A sign of life comes once a second; on a busy machine it may be late. */
+const leastTimeout = 3000
+
+/**
+ * The number of workers that are wanted, from the option, `--workers` or FASTCGI_WORKERS, in that order; 0 for none. The
+ * variable goes, so that no child process takes it for its own. Not to be called under CGI, where the arguments are the
+ * client's.
+ *
+ * @throws RangeError when it is no number
+ */
+export function workerCount(
+  { workers, arguments: given }: ServeOptions,
+  env: Record<string, string | undefined> = process.env,
+): number {
+  const fromEnvironment = env[variable] || undefined
+  delete env[variable]
+  const settings: [string, string | number | undefined][] = [
+    ['option workers', workers],
+    ['--workers', argument(given ?? process.argv.slice(2))],
+    [variable, fromEnvironment],
+  ]
+  for (const [name, value] of settings) {
+    if (value === undefined) continue
+    if (value === 'auto') return availableParallelism()
+    const number = value === '' ? Number.NaN : Number(value)
+    if (Number.isInteger(number) && number >= 0 && number <= maxWorkers) return number
+    throw new RangeError(
+      `${name} is a whole number from 0 to ${maxWorkers} or 'auto', not ${JSON.stringify(value)}`,
+    )
+  }
+  return 0
+}
+
+function argument(given: readonly string[]): string | undefined {
+  const end = given.indexOf('--')
+  const own = end === -1 ? given : given.slice(0, end)
+  const at = own.findLastIndex((each) => each === '--workers' || each.startsWith('--workers='))
+  if (at === -1) return undefined
+  return own[at] === '--workers' ? (own[at + 1] ?? '') : own[at]?.slice('--workers='.length)
+}
+
+/** When workers are replaced; 0 for never. */
+export interface WorkerLimits {
+  readonly requests: number
+  /** Megabytes. */
+  readonly memory: number
+  /** Milliseconds. */
+  readonly timeout: number
+}
+
+/**
+ * Checks the limits.
+ *
+ * @throws RangeError that names the option
+ */
+export function workerLimits(options: ServeOptions): WorkerLimits {
+  const timeout = limit('workerTimeout', options.workerTimeout ?? defaultWorkerTimeout)
+  if (timeout > 0 && timeout < leastTimeout) {
+    throw new RangeError(`option workerTimeout is 0 or at least ${leastTimeout}, not ${timeout}`)
+  }
+  return {
+    requests: limit('workerMaxRequests', options.workerMaxRequests ?? 0),
+    memory: limit('workerMaxMemory', options.workerMaxMemory ?? 0),
+    timeout,
+  }
+}
+
+function limit(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw new RangeError(`option ${name} is a whole number from 0 on, not ${String(value)}`)
+}
