@@ -61,6 +61,16 @@ export async function serve(
   return server
 }
 
+/**
+ * Makes of a Fastify app, once it is ready, the server that `serve` serves, for tools that call `serve` of
+ * `@fastcgi/core` themselves. Closing the app is then their business.
+ *
+ * @throws TypeError for what is no app, and what a plugin throws
+ */
+export function adapt(app: FastifyApp): Promise<HttpServer> {
+  return new Served().prepare(app)
+}
+
 /** An app and the server in front of it; either may be the first to close. */
 class Served {
   server: Server | undefined

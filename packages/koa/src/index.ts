@@ -46,7 +46,7 @@ export function serve(
   app: KoaApp | HttpServer | AppLoader<KoaApp | HttpServer>,
   options?: ServeOptions,
 ): Promise<Server> {
-  return serveListener(app, { ...options, adapt: listenerOf })
+  return serveListener(app, { ...options, adapt })
 }
 
 function isKoa(value: unknown): value is KoaApp {
@@ -59,9 +59,15 @@ function isKoa(value: unknown): value is KoaApp {
   )
 }
 
-type Listener = ReturnType<KoaApp['callback']>
+/** A listener as Koa makes it. */
+export type Listener = ReturnType<KoaApp['callback']>
 
-function listenerOf(app: KoaApp | HttpServer): Listener | HttpServer {
+/**
+ * Makes of a Koa app the listener that `serve` serves, for tools that call `serve` of `@fastcgi/core` themselves.
+ *
+ * @throws TypeError for what is no app
+ */
+export function adapt(app: KoaApp | HttpServer): Listener | HttpServer {
   // A server has its listener already, and with it a context that is out of reach.
   if (app instanceof HttpServer) return app
   if (!isKoa(app)) {
