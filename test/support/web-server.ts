@@ -199,7 +199,7 @@ async function launch(options: WebServerOptions, program: string): Promise<WebSe
   for (let n = 0; n < (options.ports ?? 1); n += 1) ports.push(await freePort())
   const port = ports[0] as number
   const user = serverUser()
-  const plan = await options.prepare({
+  const place: Place = {
     folder,
     port,
     ports,
@@ -213,7 +213,14 @@ async function launch(options: WebServerOptions, program: string): Promise<WebSe
       fs.chmodSync(file, mode)
       return file
     },
-  })
+  }
+  let plan: Launch
+  try {
+    plan = await options.prepare(place)
+  } catch (error) {
+    fs.rmSync(folder, { recursive: true, force: true })
+    throw error
+  }
 
   const output = path.join(folder, 'output.log')
   const descriptor = fs.openSync(output, 'a')
