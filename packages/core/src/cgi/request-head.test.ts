@@ -123,10 +123,12 @@ describe('readRequestHead: pairs', () => {
   it('has limits, and says which', () => {
     const many = Array.from({ length: 9 }, (_, i) => ['P' + i, ''] as const)
     expect(refusal(() => read(many, { maxPairs: 11 }))).toBe('accepted')
-    expect(() => read(many, { maxPairs: 10 })).toThrow('more than maxPairs (10)')
-    expect(() => read([['N'.repeat(21), '']], { maxNameLength: 20 })).toThrow('maxNameLength (20')
+    expect(() => read(many, { maxPairs: 10 })).toThrow('more than 10 params (option maxParams)')
+    expect(() => read([['N'.repeat(21), '']], { maxNameLength: 20 })).toThrow(
+      '20 bytes (option maxParamNameLength)',
+    )
     expect(() => read([['N', 'v'.repeat(31)]], { maxValueLength: 30 })).toThrow(
-      'maxValueLength (30',
+      '30 bytes (option maxParamValueLength)',
     )
     expect(refusal(() => read(many, { maxPairs: 10 }))).toBe('431 FCGI_TOO_MANY_PAIRS')
     expect(refusal(() => read([['N'.repeat(21), '']], { maxNameLength: 20 }))).toBe(

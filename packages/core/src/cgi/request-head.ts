@@ -183,7 +183,7 @@ function badPair(length: number): HeadError {
 }
 
 function tooMany(limit: number): HeadError {
-  return new HeadError(431, 'FCGI_TOO_MANY_PAIRS', `more than maxPairs (${limit}) params`)
+  return new HeadError(431, 'FCGI_TOO_MANY_PAIRS', `more than ${limit} params (option maxParams)`)
 }
 
 function tooLong(what: 'name' | 'value', limit: number): HeadError {
@@ -191,7 +191,11 @@ function tooLong(what: 'name' | 'value', limit: number): HeadError {
     ? new HeadError(
         431,
         'FCGI_NAME_TOO_LONG',
-        `a param's name exceeds maxNameLength (${limit} bytes)`,
+        `a param's name exceeds ${limit} bytes (option maxParamNameLength)`,
       )
-    : new HeadError(431, 'FCGI_VALUE_TOO_LONG', `a param exceeds maxValueLength (${limit} bytes)`)
+    : new HeadError(
+        431,
+        'FCGI_VALUE_TOO_LONG',
+        `a param exceeds ${limit} bytes (option maxParamValueLength)`,
+      )
 }
