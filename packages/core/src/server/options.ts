@@ -74,6 +74,11 @@ export interface ServerOptions extends http.ServerOptions {
   readonly handlerError?:
     | ((error: unknown, request: IncomingMessage, response: ServerResponse) => void)
     | undefined
+  /**
+   * Sees each request of the Responder role before the app does, whatever kind of app it is; what returns true answers
+   * it itself. Must be quick and must not throw. For tools. Default: none.
+   */
+  readonly intercept?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
   /** An http.Server on which requests are emitted instead of this one: an app that brings its own. */
   readonly emitter?: http.Server | undefined
   /** Takes lines for the error log: warnings about params, protocol errors, limits met. Default: none are written. */
@@ -110,6 +115,7 @@ export interface ResolvedOptions {
   readonly authorize: Handler | undefined
   readonly filter: Handler | undefined
   readonly handlerError: ServerOptions['handlerError']
+  readonly intercept: ServerOptions['intercept']
   readonly emitter: http.Server | undefined
   readonly warn: (code: string, message: string) => void
 }
@@ -157,7 +163,14 @@ export function resolveOptions(options: ServerOptions = {}): ResolvedOptions {
   if (stderr !== 'send' && stderr !== 'refuse') {
     throw new TypeError(`option stderr is 'send' or 'refuse', not ${JSON.stringify(stderr)}`)
   }
-  for (const name of ['authorize', 'filter', 'handlerError', 'accept', 'warn'] as const) {
+  for (const name of [
+    'authorize',
+    'filter',
+    'handlerError',
+    'intercept',
+    'accept',
+    'warn',
+  ] as const) {
     if (options[name] !== undefined && typeof options[name] !== 'function') {
       throw new TypeError(`option ${name} is a function, not ${typeof options[name]}`)
     }
@@ -193,6 +206,7 @@ export function resolveOptions(options: ServerOptions = {}): ResolvedOptions {
     authorize: options.authorize,
     filter: options.filter,
     handlerError: options.handlerError,
+    intercept: options.intercept,
     emitter: options.emitter,
     warn: options.warn ?? (() => {}),
   }

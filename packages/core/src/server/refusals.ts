@@ -22,21 +22,36 @@ export type FailurePage = (
  * The page when the app could not be loaded.
  *
  * @param page given in development: the answer then tells what the log tells, a browser gets this page
+ * @param reference what the log names this failure by
  */
-export function failedLoad(error: unknown, page: FailurePage | undefined): Refusal {
+export function failedLoad(
+  error: unknown,
+  page: FailurePage | undefined,
+  reference: string,
+): Refusal {
   return refusal(
     503,
-    'The application could not be started. The reason is in the error log.',
+    `The application could not be started. The reason is in the error log: look for ${reference}.`,
     error,
     page,
   )
 }
 
+/** What a page and a log have in common, so that the one can be found by the other: eight hexadecimal digits. */
+export function newReference(): string {
+  const number = Math.floor(Math.random() * 2 ** 32)
+  return number.toString(16).padStart(8, '0')
+}
+
 /** The page when a handler threw; see {@link failedLoad}. */
-export function failedHandler(error: unknown, page: FailurePage | undefined): Refusal {
+export function failedHandler(
+  error: unknown,
+  page: FailurePage | undefined,
+  reference: string,
+): Refusal {
   return refusal(
     500,
-    'The application failed to answer. The reason is in the error log.',
+    `The application failed to answer. The reason is in the error log: look for ${reference}.`,
     error,
     page,
   )

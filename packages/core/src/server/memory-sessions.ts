@@ -1,0 +1,46 @@
+// Sessions in the memory of one process, where several processes serve the app: a login is known to the process that
+// answered it, and to no other. Said once in the log, because it shows as users who are logged out at random.
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** Responses looked at; an app that uses sessions at all uses them soon. */
+const looks = 200
+
+let seen = false
+
+/** Whether sessions in memory were seen in this process. */
+export function memorySessionsSeen(): boolean {
+  return seen
+}
+
+/** What the log says. */
+export const memorySessionsWarning =
+  'warning: sessions are kept in memory, and several processes serve this app: who logs in at one is unknown to the others, and logged out when it ends. Keep sessions in a signed cookie (cookie-session, koa-session, @fastify/secure-session) or in a store that all processes share [FCGI_MEMORY_SESSIONS]'
+
+/**
+ * Looks at the first responses for express-session's MemoryStore (`req.sessionStore`; @fastify/session's adapter puts
+ * it there too).
+ *
+ * @param found called once, when it is there
+ * @returns what to call with each request, before the app; after a while it does nothing
+ */
+export function watchSessions(
+  found: () => void,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  let left = looks
+  return (request, response) => {
+    if (left === 0) return
+    left--
+    response.once('finish', () => {
+      if (seen || !isMemoryStore((request as { sessionStore?: unknown }).sessionStore)) return
+      seen = true
+      left = 0
+      found()
+    })
+  }
+}
+
+function isMemoryStore(store: unknown): boolean {
+  return (
+    (store as { constructor?: { name?: string } } | undefined)?.constructor?.name === 'MemoryStore'
+  )
+}
