@@ -242,7 +242,7 @@ describe('how long', () => {
   it('stalledReaderTimeout: an unread body holds others up for so long and no longer', async () => {
     const aborted: unknown[] = []
     const { connect, log, server } = await serving((req, res) => {
-      if (req.url !== '/stalled') return res.end('well')
+      if (req.url !== '/stalled') return void res.end('well')
       res.on('close', () => aborted.push(res.writableFinished))
     })
     const peer = await connect()
