@@ -1,7 +1,7 @@
 /** Brings up a web server in front of an app, and runs a list of cases through it. */
 import fs from 'node:fs'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import type { HttpCase } from '../conformance/case.ts'
 import { cases as allCases } from '../conformance/cases.ts'
@@ -74,7 +74,7 @@ export function runCases(
   setup: Setup,
   cases: readonly HttpCase[],
   app?: string,
-): void {
+): () => Running {
   const up = running(server, setup, app)
   const known = {
     name: `${setup.server} ${setup.file}`,
@@ -87,11 +87,18 @@ export function runCases(
   for (const { name, not, run } of cases) {
     if (not?.(known) === undefined) it(name, () => run(up().site))
   }
+  return up
 }
 
 /** One `describe` a file of `examples/servers/`: every conformance case through it. */
 export function describeConformance(server: Server, setups: readonly Setup[]): void {
   for (const setup of setups) {
-    describe(`${setup.server} ${setup.file}`, () => runCases(server, setup, allCases))
+    describe(`${setup.server} ${setup.file}`, () => {
+      const up = runCases(server, setup, allCases)
+      it('leaves the app nothing to say about the configuration', () => {
+        const log = up().app?.log() ?? up().site.web.log()
+        expect(log).not.toMatch(/\[CGI_/)
+      })
+    })
   }
 }
