@@ -66,8 +66,8 @@ export function run(command, args, options = {}) {
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (chunk) => {
+        output += chunk
         if (show === 'all') process.stdout.write(chunk)
-        else output += chunk
       })
     }
     let late = false
@@ -80,13 +80,16 @@ export function run(command, args, options = {}) {
       clearTimeout(timer)
       if (late) {
         code = 124
-        output += `\n${command} took longer than ${timeout / 1000} s and was ended\n`
+        const message = `\n${command} took longer than ${Math.round(timeout / 1000)} s and was ended\n`
+        if (show === 'all') process.stdout.write(message)
+        output += message
       }
-      if (code !== 0 && (show === 'failure' || (show === 'all' && output))) console.log(output)
+      if (code !== 0 && show === 'failure') console.log(output)
       resolve({ code, output })
     }
     child.on('error', (error) => {
-      output += error.message
+      output += `${error.message}\n`
+      if (show === 'all') process.stdout.write(output)
       done(127)
     })
     // Something that outlived the program may hold its pipes: their end is waited for one second.
