@@ -483,7 +483,7 @@ describe('closing', () => {
         finish()
         finish = () => res.end('well')
       },
-      { drainTimeout: 2000 },
+      { drainTimeout: 4000 },
     )
     const peer = await connect()
     peer.write(plain(1))

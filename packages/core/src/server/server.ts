@@ -112,6 +112,7 @@ export class Server extends http.Server {
         handlerError: resolved.handlerError,
       } as TransportContext['exchange'],
       running: 0,
+      clock: 0,
       counts: { connections: 0, requests: 0, aborted: 0, failed: 0, refused: 0 },
       faulted: (error, socket) => {
         this.#warn(
@@ -197,10 +198,9 @@ export class Server extends http.Server {
       return
     }
     this.#context.counts.connections++
-    const now = performance.now()
-    const transport = new Transport(socket, this.#context, now)
+    const transport = new Transport(socket, this.#context)
     this.#transports.add(transport)
-    if (this.#closing) transport.drain(now)
+    if (this.#closing) transport.drain()
     this.#ticker ??= setInterval(() => this.#tick(), TICK).unref()
   }
 
@@ -263,7 +263,8 @@ export class Server extends http.Server {
   }
 
   #tick(): void {
-    const now = performance.now()
+    const now = this.#context.clock
+    this.#context.clock += TICK
     for (const transport of this.#transports) transport.tick(now)
     // Web servers keep connections they do not use: one that waits is worth more.
     let wanted = this.#queue.length
@@ -279,8 +280,7 @@ export class Server extends http.Server {
    */
   override close(callback?: (error?: Error) => void): this {
     this.#closing = true
-    const now = performance.now()
-    for (const transport of this.#transports) transport.drain(now)
+    for (const transport of this.#transports) transport.drain()
     return super.close(callback)
   }
 
@@ -305,8 +305,7 @@ export class Server extends http.Server {
    */
   async drain(timeout: number = this.#options.drainTimeout): Promise<boolean> {
     this.#closing = true
-    const now = performance.now()
-    for (const transport of this.#transports) transport.drain(now)
+    for (const transport of this.#transports) transport.drain()
     const closed = new Promise<void>((resolve) => {
       // Connections handed in are not among those the listening socket counts.
       if (this.listening) net.Server.prototype.close.call(this, () => this.#whenEmpty(resolve))

@@ -11,7 +11,7 @@ import { createServer } from './server.ts'
 let folder = ''
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'fcgi-slow-'))
-  vi.useFakeTimers({ toFake: ['setInterval', 'performance'] })
+  vi.useFakeTimers({ toFake: ['setInterval'] })
 })
 afterEach(() => {
   vi.useRealTimers()

@@ -37,6 +37,11 @@ export interface TransportContext {
   readonly exchange: ExchangeContext
   /** Requests running on all connections. */
   running: number
+  /**
+   * Milliseconds, as the server's own ticks count them: when the next tick comes. Neither a step of the system's clock
+   * nor a handler that blocks the process counts as silence of a peer.
+   */
+  clock: number
   readonly counts: ServerCounts
   /** The peer broke the protocol. */
   faulted(error: Error, socket: Duplex): void
@@ -114,15 +119,15 @@ export class Transport implements Outlet {
   #lastWritten = 0
   #gone = false
 
-  constructor(socket: Duplex, context: TransportContext, now: number) {
+  constructor(socket: Duplex, context: TransportContext) {
     this.socket = socket
     this.#context = context
     this.#connection = new Connection<Exchange>(context.limits)
     this.writableHighWaterMark = socket.writableHighWaterMark
     this.readableHighWaterMark = socket.readableHighWaterMark
-    this.#unfinishedSince = now
-    this.#idleSince = now
-    this.#lastProgress = now
+    this.#unfinishedSince = context.clock
+    this.#idleSince = context.clock
+    this.#lastProgress = context.clock
     read(
       socket,
       (chunk, lent) => this.#receive(chunk, lent),
@@ -266,7 +271,8 @@ export class Transport implements Outlet {
 
   /** In the second half of the time to drain a peer that always has requests running would never get its close. */
   #drainsTooLong(): boolean {
-    return performance.now() - this.#drainingSince > this.#context.options.drainTimeout / 2
+    const { clock, options } = this.#context
+    return clock - this.#drainingSince >= options.drainTimeout / 2
   }
 
   #aborted(request: Request): void {
@@ -483,7 +489,7 @@ export class Transport implements Outlet {
       this.#end(exchange)
       this.#close()
     } else {
-      if (!this.#doomed) this.#doomedSince = performance.now()
+      if (!this.#doomed) this.#doomedSince = this.#context.clock
       this.#doomed = true
       exchange.cut = true
       this.#context.running--
@@ -500,7 +506,7 @@ export class Transport implements Outlet {
     this.#paused = wanted
     this.#peeked = 0
     if (wanted) {
-      this.#pausedSince = performance.now()
+      this.#pausedSince = this.#context.clock
       this.socket.pause()
     } else {
       this.socket.resume()
@@ -545,10 +551,11 @@ export class Transport implements Outlet {
   #endStalled(): void {
     const stalled = this.#stalled()
     if (stalled === undefined) return
-    const { options } = this.#context
+    const { clock, options } = this.#context
+    const seconds = Math.max(1, Math.round((clock - this.#pausedSince) / 1000))
     this.#context.warned(
       'FCGI_STALLED_READER',
-      `a request was ended: its handler has not read its body for ${Math.round((performance.now() - this.#pausedSince) / 1000)} s (options stalledReaderTimeout ${options.stalledReaderTimeout} ms, idleReaderTimeout ${options.idleReaderTimeout} ms)`,
+      `a request was ended: its handler has not read its body for ${seconds} s (options stalledReaderTimeout ${options.stalledReaderTimeout} ms, idleReaderTimeout ${options.idleReaderTimeout} ms)`,
     )
     stalled.socket.destroy(
       Object.assign(new Error('The body was not read in time.'), {
@@ -559,7 +566,7 @@ export class Transport implements Outlet {
     this.#updateFlow()
   }
 
-  /** Once a second, by the server: what has waited too long? */
+  /** Once a second, by the server: what has waited too long? `now` is the clock's time of this tick. */
   tick(now: number): void {
     if (this.#gone) return
     const { options } = this.#context
@@ -568,13 +575,13 @@ export class Transport implements Outlet {
       if (this.socket.writableLength > 0) {
         this.#closingSince = now
         this.#watchPeer(now)
-      } else if (now - this.#closingSince > LINGER) {
+      } else if (now - this.#closingSince >= LINGER) {
         this.destroy()
       }
       return
     }
     this.#endAnswered(now)
-    if (this.#unfinishedFor(now) > options.paramsTimeout) {
+    if (this.#unfinishedFor(now) >= options.paramsTimeout) {
       this.#context.warned(
         'FCGI_PARAMS_TIMEOUT',
         `a connection was closed: no complete request within ${options.paramsTimeout} ms (option paramsTimeout)`,
@@ -587,11 +594,11 @@ export class Transport implements Outlet {
       const stalledFor = now - this.#pausedSince
       const others = this.#connection.active > 1
       if (
-        stalledFor > options.idleReaderTimeout ||
-        (others && stalledFor > options.stalledReaderTimeout)
+        stalledFor >= options.idleReaderTimeout ||
+        (others && stalledFor >= options.stalledReaderTimeout)
       ) {
         this.#endStalled()
-      } else if (!others && stalledFor > options.stalledReaderTimeout && this.#peeked === 0) {
+      } else if (!others && stalledFor >= options.stalledReaderTimeout && this.#peeked === 0) {
         const request = this.#stalled()?.ticket as Request | undefined
         // Only a connection that is kept can carry others.
         if (request?.keepConnection && options.multiplex) {
@@ -601,8 +608,8 @@ export class Transport implements Outlet {
       }
     }
     this.#watchPeer(now)
-    if (this.#doomed && now - this.#doomedSince > options.drainTimeout) this.destroy()
-    if (this.#draining && this.idle && now - this.#idleSince > DRAIN_IDLE) this.#closeIfIdle()
+    if (this.#doomed && now - this.#doomedSince >= options.drainTimeout) this.destroy()
+    if (this.#draining && this.idle && now - this.#idleSince >= DRAIN_IDLE) this.#closeIfIdle()
   }
 
   /**
@@ -621,7 +628,7 @@ export class Transport implements Outlet {
         exchange.answeredBytes = bytesRead
       } else if (
         !this.#paused &&
-        now - exchange.answeredAt > this.#context.options.stalledReaderTimeout
+        now - exchange.answeredAt >= this.#context.options.stalledReaderTimeout
       ) {
         ;(silent ??= []).push(request)
       }
@@ -658,7 +665,7 @@ export class Transport implements Outlet {
     if (sent !== this.#lastWritten || this.socket.writableLength === 0) {
       this.#lastWritten = sent
       this.#lastProgress = now
-    } else if (stalledPeerTimeout > 0 && now - this.#lastProgress > stalledPeerTimeout) {
+    } else if (stalledPeerTimeout > 0 && now - this.#lastProgress >= stalledPeerTimeout) {
       this.#context.warned(
         'FCGI_STALLED_PEER',
         `a connection was closed: the web server took no byte for ${stalledPeerTimeout} ms (option stalledPeerTimeout)`,
@@ -670,10 +677,11 @@ export class Transport implements Outlet {
   // Ends.
 
   /** No new requests after those that run: closes behind the last END_REQUEST, or after a second without any. */
-  drain(now: number): void {
-    if (!this.#draining) this.#drainingSince = now
+  drain(): void {
+    const { clock } = this.#context
+    if (!this.#draining) this.#drainingSince = clock
     this.#draining = true
-    if (this.idle) this.#idleSince = now
+    if (this.idle) this.#idleSince = clock
   }
 
   /**
@@ -687,7 +695,7 @@ export class Transport implements Outlet {
   /** Gives its place to a connection that waits, if it has been idle for a while. */
   makeRoom(now: number): boolean {
     if (this.#closing || this.#fresh || !this.idle) return this.#closing
-    if (now - this.#idleSince > DRAIN_IDLE) this.#closeIfIdle()
+    if (now - this.#idleSince >= DRAIN_IDLE) this.#closeIfIdle()
     return this.#closing
   }
 
@@ -714,7 +722,7 @@ export class Transport implements Outlet {
   #close(quiet = false): void {
     if (this.#closing) return
     this.#closing = true
-    this.#closingSince = performance.now()
+    this.#closingSince = this.#context.clock
     if (this.#paused) {
       this.#paused = false
       this.socket.resume()
