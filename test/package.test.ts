@@ -89,9 +89,19 @@ beforeAll(async () => {
   const files = offline.map(({ name }) => tarball(name))
   const flags = ['--offline', '--legacy-peer-deps', '--no-audit', '--no-fund', '--ignore-scripts']
   await exec('npm', ['install', ...flags, ...files], consumer)
+  // With dependencies from elsewhere: laid out as npm would, dependencies from the workspace.
+  for (const { folder, name, manifest } of packages.filter((one) => !offline.includes(one))) {
+    const place = path.join(consumer, 'node_modules', name)
+    fs.mkdirSync(place, { recursive: true })
+    await exec('tar', ['-xzf', tarball(name), '--strip-components=1'], place)
+    for (const dependency of Object.keys(manifest.dependencies ?? {})) {
+      if (dependency.startsWith('@fastcgi/')) continue
+      link(dependency, path.join(folder, 'node_modules', dependency))
+    }
+  }
   // The peers and Node's types, from what the workspace has installed.
   link('@types/node', path.join(root, 'node_modules/@types/node'))
-  for (const { folder, manifest } of offline) {
+  for (const { folder, manifest } of packages) {
     for (const peer of Object.keys(manifest.peerDependencies ?? {})) {
       link(peer, path.join(folder, 'node_modules', peer))
       const types = path.join('@types', peer)
@@ -108,6 +118,7 @@ afterAll(() => {
 
 function link(name: string, target: string): void {
   const place = path.join(consumer, 'node_modules', name)
+  if (fs.existsSync(place)) return
   fs.mkdirSync(path.dirname(place), { recursive: true })
   fs.symlinkSync(fs.realpathSync(target), place)
 }
@@ -224,15 +235,12 @@ describe('an empty project with the tarballs installed', () => {
     await exec(bin('tsc'), [...options, 'esm.mts', 'cjs.cts'], consumer)
   })
 
-  it.each(
-    packages.filter(
-      ({ manifest }) =>
-        manifest.bin !== undefined && offline.some(({ name }) => name === manifest.name),
-    ),
-  )('runs the command of $name', async ({ manifest }) => {
-    for (const command of Object.keys(manifest.bin ?? {})) {
-      const file = path.join(consumer, 'node_modules', '.bin', command)
-      expect(await exec(file, ['--help'], consumer)).toContain(command)
-    }
+  const commands = packages.flatMap(({ name, manifest }) =>
+    Object.entries(manifest.bin ?? {}).map(([command, file]) => ({ command, file, name })),
+  )
+  it.each(commands)('runs the command $command of $name', async ({ command, file, name }) => {
+    const program = path.join(consumer, 'node_modules', name, file)
+    expect(fs.statSync(program).mode & 0o111, 'executable').not.toBe(0)
+    expect(await exec(program, ['--help'], consumer)).toContain(command)
   })
 })
