@@ -34,14 +34,18 @@ export function serve(
   app: ExpressApp | HttpServer | AppLoader<ExpressApp | HttpServer>,
   options?: ServeOptions,
 ): Promise<Server> {
-  return serveListener(app, { ...options, adapt: withBaseUrl })
+  return serveListener(app, { ...options, adapt })
 }
 
 /**
+ * Makes of an Express app the listener that `serve` serves, for tools that call `serve` of `@fastcgi/core` themselves.
+ *
  * Express builds `req.baseUrl` of a router upon the one it finds (`parentUrl` in router/index.js, 4 and
  * 5 alike), and leaves an `originalUrl` that is there. So the mount goes in before the app is called.
+ *
+ * @throws TypeError for what is no app
  */
-function withBaseUrl(app: ExpressApp | HttpServer): ExpressApp | HttpServer {
+export function adapt(app: ExpressApp | HttpServer): ExpressApp | HttpServer {
   if (app instanceof HttpServer) return app.prependListener('request', setBaseUrl)
   if (typeof app !== 'function') {
     throw new TypeError('No Express app: export the app itself, as default.')

@@ -87,7 +87,7 @@ async function count(request: IncomingMessage): Promise<number> {
 
 async function stream(question: DoctorQuestion, response: ServerResponse): Promise<void> {
   response.setHeader('Content-Type', 'text/plain')
-  response.write('first\n')
+  response.write(`first ${process.pid}\n`)
   const end = performance.now() + streamWait
   while (!question.released() && performance.now() < end) await pause(streamLook)
   response.end(question.released() ? 'released\n' : 'nobody has seen the first line\n')

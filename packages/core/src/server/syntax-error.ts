@@ -48,10 +48,12 @@ function check(file: string): Promise<string | undefined> {
 const imports =
   /(?:\bfrom|\bimport|\bimport\s*\(|\brequire\s*\()\s*(['"])((?:\.{0,2}\/|file:)[^'"\n]+)\1/g
 
-/** The files a script imports, and those they import, breadth first; the script is not among them: it runs. */
+/** The files a script imports, and those they import, breadth first; the process's own script is not among them: it runs. */
 function* importedFiles(script: string): Generator<string> {
-  const seen = new Set([realPath(script) ?? script])
+  const real = realPath(script) ?? script
+  const seen = new Set([real])
   const queue = [...seen]
+  if (real !== realPath(process.argv[1] ?? '')) yield real
   for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
     for (const [, , specifier] of readSource(file).matchAll(imports)) {
       const imported = resolveFile(specifier!, file)

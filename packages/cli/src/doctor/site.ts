@@ -1,0 +1,306 @@
+/** Checks of a site from the client's side: what the web server in front makes of requests and responses. */
+import { adviceOn, serverName, type ServerName } from './advice.ts'
+import { failed, type Finding, ok, unknown, warning } from './finding.ts'
+import { ask, type Answer } from './http.ts'
+import { checkArrival } from './arrival.ts'
+import { type Arrival, readArrival, Secret } from './secret.ts'
+
+const kilobyte = 1024
+/** Sizes around the limits that servers have by default: 128 kB mod_fcgid, 1 MB nginx. */
+const uploads = [64 * kilobyte, 256 * kilobyte, 2048 * kilobyte, 16_384 * kilobyte]
+/** Around 4 kB (nginx' buffer), 8 kB (Apache's line) and below 16 kB (Node's own limit). */
+const headerSizes = [2500, 6500, 14_000]
+const slow = 2_000
+
+/** What to look at. */
+export interface SiteCheck {
+  readonly url: URL
+  /** Real path of the script, whose folder we may write to: then the app itself can be asked. */
+  readonly script: string | undefined
+  readonly insecure: boolean
+}
+
+/** All checks of a URL. */
+export async function checkSite(check: SiteCheck): Promise<Finding[]> {
+  let page: Answer
+  try {
+    page = await ask(check.url, { insecure: check.insecure })
+  } catch (error) {
+    return [unreachable(check.url, error as NodeJS.ErrnoException)]
+  }
+  const findings = checkPage(check.url, page)
+  if (check.script === undefined) {
+    const fix = `name the script too, on the machine where it is: fastcgi doctor ${check.url.href} app.fcgi`
+    findings.push(unknown('arrival', 'how requests reach the app was not looked at', fix))
+    return findings
+  }
+  let secret: Secret
+  try {
+    secret = new Secret(check.script)
+  } catch (error) {
+    findings.push(
+      unknown(
+        'arrival',
+        `the app cannot be asked: ${(error as Error).message}`,
+        'run the doctor as the owner of the script',
+      ),
+    )
+    return findings
+  }
+  try {
+    findings.push(...(await new Visit(check, secret, page).run()))
+  } finally {
+    secret.remove()
+  }
+  return findings
+}
+
+function unreachable(url: URL, error: NodeJS.ErrnoException): Finding {
+  const code = error.code ?? ''
+  if (code === 'ENOTFOUND')
+    return failed('site', `${url.hostname} has no address`, 'is the name right, and in the DNS?')
+  if (code === 'ECONNREFUSED')
+    return failed(
+      'site',
+      `nobody listens on ${url.host}`,
+      'does the web server run, and on this port?',
+    )
+  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
+    return failed(
+      'site',
+      `the certificate is not good: ${error.message}`,
+      'mend it, or look past it: --insecure',
+    )
+  }
+  return failed('site', `${url.href}: ${error.message}`, "the web server's error log may say more")
+}
+
+function checkPage(url: URL, page: Answer): Finding[] {
+  const server = serverName(String(page.headers.server ?? ''))
+  const what = `GET ${url.pathname} gives ${page.status}`
+  if (
+    page.text.startsWith('#!') ||
+    /^(?:const|import) .*@fastcgi\//m.test(page.text.slice(0, 300))
+  ) {
+    return [
+      failed(
+        'site',
+        'the web server shows the script instead of running it',
+        'enable mod_fcgid (a2enmod fcgid), and SetHandler fcgid-script for the file: fastcgi init htaccess',
+      ),
+    ]
+  }
+  const first =
+    page.firstByte < slow
+      ? ok('first-byte', `after ${page.firstByte} ms`)
+      : warning(
+          'first-byte',
+          `after ${page.firstByte} ms`,
+          'a process may just have been started; ask again. FcgidMinProcessesPerClass keeps some',
+        )
+  if (page.status === 403) return [failed('site', what, adviceOn('forbidden', server)), first]
+  if (page.status >= 500) return [failed('site', what, adviceOn('down', server)), first]
+  return [ok('site', what), first]
+}
+
+/** The questions to the app, through the web server. */
+class Visit {
+  readonly #check: SiteCheck
+  readonly #secret: Secret
+  readonly #page: Answer
+  #server: ServerName
+
+  constructor(check: SiteCheck, secret: Secret, page: Answer) {
+    this.#check = check
+    this.#secret = secret
+    this.#page = page
+    this.#server = serverName(String(page.headers.server ?? ''))
+  }
+
+  async run(): Promise<Finding[]> {
+    const target = this.#target('fastcgi-doctor/a%20b?q=1%2F2')
+    const answer = await this.#ask(target, 'params', { Authorization: 'Bearer doctor' })
+    const arrival = answer === undefined ? undefined : readArrival(answer.text)
+    if (arrival === undefined) return [this.#noAnswer(answer)]
+    const named = serverName(arrival.params['SERVER_SOFTWARE'])
+    if (named !== 'other') this.#server = named
+    return [
+      ok(
+        'arrival',
+        `the app answers: ${arrival.params['SERVER_SOFTWARE'] ?? 'unknown server'}, Node.js ${arrival.node}, NODE_ENV ${arrival.nodeEnv ?? 'unset'}`,
+      ),
+      ...checkArrival({ arrival, sent: target, base: this.#check.url, server: this.#server }),
+      await this.#uploads(),
+      await this.#requestHeaders(),
+      await this.#responseHeaders(),
+      ...(await this.#stream(arrival)),
+    ]
+  }
+
+  #noAnswer(answer: Answer | undefined): Finding {
+    const status = answer === undefined ? '' : ` (${answer.status})`
+    if (this.#page.status >= 500) return unknown('arrival', `the app could not be asked${status}`)
+    return failed(
+      'arrival',
+      `something else than this script answered the doctor${status}`,
+      'is it this script that the web server runs, and is its @fastcgi/core of the same version? Static files and caches in front answer for themselves',
+    )
+  }
+
+  #target(rest: string): URL {
+    const base = new URL(this.#check.url.href)
+    base.search = ''
+    base.hash = ''
+    if (!base.pathname.endsWith('/')) base.pathname += '/'
+    return new URL(rest, base)
+  }
+
+  async #ask(
+    url: URL,
+    words: string,
+    headers: Record<string, string> = {},
+    more: { method?: string; body?: Uint8Array; onFirst?: (text: string) => void } = {},
+  ): Promise<Answer | undefined> {
+    try {
+      return await ask(url, {
+        insecure: this.#check.insecure,
+        headers: { ...this.#secret.question(words), ...headers },
+        ...more,
+      })
+    } catch {
+      return undefined
+    }
+  }
+
+  async #uploads(): Promise<Finding> {
+    let passed = 0
+    for (const size of uploads) {
+      const answer = await this.#ask(
+        this.#target('fastcgi-doctor'),
+        'upload',
+        {},
+        { method: 'POST', body: new Uint8Array(size) },
+      )
+      const bytes =
+        answer?.status === 200
+          ? (parse(answer.text) as { bytes?: number } | undefined)?.bytes
+          : undefined
+      if (bytes !== size) {
+        const how =
+          answer === undefined ? 'the connection is closed' : `the answer is ${answer.status}`
+        return warning(
+          'upload-limit',
+          `uploads of ${show(passed)} pass, and for ${show(size)} ${how}`,
+          adviceOn('upload-limit', this.#server),
+        )
+      }
+      passed = size
+    }
+    return ok('upload-limit', `an upload of ${show(passed)} passes`)
+  }
+
+  async #requestHeaders(): Promise<Finding> {
+    let passed = 0
+    for (const size of headerSizes) {
+      // Several lines: servers limit a line, and all of them together.
+      const filler = Object.fromEntries(
+        Array.from({ length: Math.ceil(size / 3500) }, (_, i) => [
+          `X-Filler-${i}`,
+          'x'.repeat(Math.min(3500, size - i * 3500)),
+        ]),
+      )
+      const answer = await this.#ask(this.#target('fastcgi-doctor'), 'params', filler)
+      if (answer === undefined || readArrival(answer.text) === undefined) {
+        const how =
+          answer === undefined ? 'the connection is closed' : `the answer is ${answer.status}`
+        const text = `request headers of ${show(passed)} pass, and for ${show(size)} ${how}`
+        return size > 8 * kilobyte
+          ? ok('request-header', text)
+          : warning('request-header', text, adviceOn('request-header', this.#server))
+      }
+      passed = size
+    }
+    return ok('request-header', `request headers of ${show(passed)} pass`)
+  }
+
+  async #responseHeaders(): Promise<Finding> {
+    let passed = 0
+    for (const size of headerSizes) {
+      const answer = await this.#ask(this.#target('fastcgi-doctor'), `header ${size}`)
+      if (answer?.status !== 200) {
+        const how =
+          answer === undefined ? 'the connection is closed' : `the answer is ${answer.status}`
+        const text = `response headers of ${show(passed)} pass, and for ${show(size)} ${how}`
+        return size > 8 * kilobyte
+          ? ok('response-header', text)
+          : warning('response-header', text, adviceOn('response-header', this.#server))
+      }
+      passed = size
+    }
+    return ok('response-header', `response headers of ${show(passed)} pass`)
+  }
+
+  /** Two at once: does the beginning come before the end, and is it one process that answers both? */
+  async #stream(arrival: Arrival): Promise<Finding[]> {
+    this.#secret.seal()
+    let begun = 0
+    const both = [0, 1].map(() =>
+      this.#ask(
+        this.#target('fastcgi-doctor'),
+        'stream',
+        {},
+        {
+          onFirst: () => {
+            begun += 1
+            // Each waits to be seen; when both are, or one is all there will be, they may end.
+            if (begun === 2) this.#secret.release()
+          },
+        },
+      ),
+    )
+    const answers = (await Promise.all(both)).filter((answer) => answer !== undefined)
+    const pids = new Set(
+      answers.map(({ text }) => /^first (\d+)$/m.exec(text)?.[1]).filter(Boolean),
+    )
+    const seen = answers.some(({ text }) => text.includes('released'))
+    const findings: Finding[] = []
+    if (answers.length === 0) findings.push(unknown('buffering', 'a streamed answer was cut'))
+    else if (seen) findings.push(ok('buffering', 'what the app writes is handed on at once'))
+    else
+      findings.push(
+        warning(
+          'buffering',
+          'an answer is handed on when it is complete: event streams and progress stand still',
+          adviceOn('buffering', this.#server),
+        ),
+      )
+    findings.push(this.#processes(pids.size, arrival.memorySessions))
+    return findings
+  }
+
+  #processes(count: number, memorySessions: boolean): Finding {
+    if (count < 2) return ok('processes', 'two requests at once were answered by one process')
+    const text = 'two requests at once were answered by two processes'
+    if (!memorySessions)
+      return ok('processes', `${text}: what the app keeps in memory is not shared`)
+    return warning(
+      'memory-sessions',
+      `${text}, and sessions are kept in memory: users are logged out at random`,
+      'keep sessions in a signed cookie or in a store that all processes share\nor allow one process: FcgidMaxProcessesPerClass 1, --workers 0',
+    )
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function show(bytes: number): string {
+  if (bytes < 64 * kilobyte)
+    return `${(bytes / kilobyte).toFixed(bytes % kilobyte === 0 ? 0 : 1)} kB`
+  return bytes < kilobyte ** 2 ? `${bytes / kilobyte} kB` : `${bytes / kilobyte ** 2} MB`
+}
