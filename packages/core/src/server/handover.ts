@@ -15,12 +15,18 @@ const maxWaiting = 4096
 export class Handover {
   readonly #members: ReadonlySet<Member>
   readonly #refused: () => void
+  readonly #patience: number
   #waiting: Socket[] = []
   #turn = 0
 
-  /** @param refused more wait than can */
-  constructor(members: ReadonlySet<Member>, refused: () => void) {
+  /**
+   * @param patience milliseconds after which a worker that is still loading its app gets connections where no other
+   *   can take them: it answers 503 then
+   * @param refused more wait than can
+   */
+  constructor(members: ReadonlySet<Member>, patience: number, refused: () => void) {
     this.#members = members
+    this.#patience = patience
     this.#refused = refused
   }
 
@@ -84,12 +90,7 @@ export class Handover {
   /** The worker with the fewest connections; in turn where several have as few. Busy ones only where all are. */
   #choose(limit: number): Member | undefined {
     const now = performance.now()
-    const all = [...this.#members].filter(
-      (member) => member.serving && member.worker.isConnected() && member.handed.length < limit,
-    )
-    // One that answers 503 to everything only when there is no other.
-    const able = all.some(({ state }) => state === 'ready') ? 'ready' : 'failed'
-    const fit = all.filter(({ state }) => state === able)
+    const fit = this.#able(now).filter(({ handed }) => handed.length < limit)
     const quick = fit.filter(({ handed: [first] }) => first === undefined || now - first.at < slow)
     const candidates = quick.length > 0 ? quick : fit
     if (candidates.length === 0) return undefined
@@ -100,6 +101,16 @@ export class Handover {
       if (!best || load(member) < load(best)) best = member
     }
     return best
+  }
+
+  /** Workers that answer; where there are none, those that answer 503 to everything. */
+  #able(now: number): Member[] {
+    const all = [...this.#members].filter((member) => member.serving && member.worker.isConnected())
+    const ready = all.filter(({ state }) => state === 'ready')
+    if (ready.length > 0) return ready
+    return all.filter(
+      ({ state, startedAt }) => state === 'failed' || now - startedAt > this.#patience,
+    )
   }
 }
 

@@ -22,6 +22,8 @@ export type Mode =
   | { readonly type: 'spawned'; readonly path: string | undefined }
   /** A worker of a pool: the primary hands connections over; `name` is the socket's. */
   | { readonly type: 'worker'; readonly name: string }
+  /** The one process that relays pass their connections to (option `shared`), on a private socket at `place`. */
+  | { readonly type: 'host'; readonly place: string }
   /** HTTP on 127.0.0.1, for development; without a port nobody has named one. */
   | { readonly type: 'gateway'; readonly port: number | undefined }
   /** `--help`, or nothing fits: `reason` says what was looked for. */

@@ -76,9 +76,17 @@ export class Primary {
     }
   }
 
+  /** The app should have been a function that loads it. */
+  warnOfLoadedApp(): void {
+    this.#parts.log.write(
+      'warning: the process that starts the workers has loaded the app as well: give serve() a function that loads it',
+    )
+  }
+
   /** Starts the workers, once the socket listens. */
   start(name: string): void {
-    const { shutdown, server } = this.#parts
+    const { shutdown, server, count, log } = this.#parts
+    log.write(`listening on ${name}, ${count} ${count === 1 ? 'worker' : 'workers'} to serve`)
     server.once('close', () => {
       this.#watch?.close()
       void this.#pool.stop()

@@ -63,6 +63,15 @@ export interface ServeOptions
    * Default 60 s. 0: never.
    */
   readonly workerTimeout?: number | undefined
+  /**
+   * One process runs the app for all that a web server starts (mod_fcgid, lighttpd, h2o, spawn-fcgi): those become
+   * relays, which pass their connections on to it and load nothing of the app, so give a function that loads it.
+   * Default: from `--shared` or FASTCGI_SHARED=1, else false. Refused on a socket of our own, where one process serves
+   * already; without meaning under CGI and the gateway.
+   */
+  readonly shared?: boolean | undefined
+  /** Milliseconds without a relay after which the process that runs the app for all ends. Default 10 minutes. */
+  readonly sharedIdleTimeout?: number | undefined
   /** The arguments in which `--listen`, `--workers`, `--gateway` and `--help` are looked for. Default `process.argv.slice(2)`. */
   readonly arguments?: readonly string[] | undefined
 }
@@ -75,6 +84,9 @@ export interface AdapterOptions<T> extends ServeOptions {
 
 /** Long enough for a big app on a slow shared host; web servers give up after 40 s (mod_fcgid) to 60 s (nginx). */
 export const defaultLoadTimeout = 60_000
+
+/** Twice mod_fcgid's FcgidIdleTimeout: sessions outlive a quiet quarter of an hour. */
+export const defaultSharedIdleTimeout = 600_000
 
 /** A handler may compute for long, but the web server has given its client up by then. */
 export const defaultWorkerTimeout = 60_000

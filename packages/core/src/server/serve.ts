@@ -17,13 +17,15 @@ import { resolveOptions } from './options.ts'
 import { failedHandler, failedLoad, newReference, type FailurePage } from './refusals.ts'
 import {
   defaultLoadTimeout,
+  defaultSharedIdleTimeout,
   type AdapterOptions,
   type ServeApp,
   type ServeOptions,
 } from './serve-options.ts'
 import { createServer, type Server } from './server.ts'
+import { sharedIn } from '../shared/wanted.ts'
 import { findStart, type Start } from './start.ts'
-import { workerCount, workerLimits } from './worker-options.ts'
+import { workerLimits, workersIn } from './worker-options.ts'
 import type { WorkerPlace } from './worker.ts'
 import { processShutdown, type Shutdown, type Stoppable } from './shutdown.ts'
 import { endWithUsage, ServeError } from './usage.ts'
@@ -86,6 +88,10 @@ export class Serving {
     if (!isLoader(this.#app) && !isThenable(this.#app) && !options.adapt) requestTaker(this.#app)
     const { mode, cgi } = start ?? findStart(options)
     if (mode.type === 'usage') return this.#endWithUsage(mode.reason)
+    if (start === undefined && this.#sharedIn(mode)) {
+      const relay = await this.#openRelay(mode)
+      if (relay) return relay
+    }
     // With `register` the arguments are the app's, and this process is about to load it.
     const workers = start === undefined ? this.#workersIn(mode) : 0
     this.#development = mode.type === 'gateway' || options.development === true
@@ -129,22 +135,43 @@ export class Serving {
     return endWithUsage(reason, this.#script, this.#log, this.#shutdown !== undefined)
   }
 
-  /** How many workers there are to be; none where the web server decides about processes. */
-  #workersIn({ type }: Mode): number {
-    if (type === 'cgi' || type === 'worker') return 0
-    let count: number
+  #workersIn(mode: Mode): number {
     try {
-      count = workerCount(this.#options)
+      return workersIn(mode, this.#options, (message) => this.#log.write(message))
     } catch (error) {
       return this.#endWithUsage((error as Error).message)
     }
-    if (count === 0 || type === 'listen' || type === 'systemd') return count
-    this.#log.write(
-      type === 'spawned'
-        ? 'workers are ignored: whoever started this process with a socket on descriptor 0 decides how many there are (--listen fd:0 where it starts one only)'
-        : 'workers are ignored by the development gateway',
-    )
-    return 0
+  }
+
+  #sharedIn(mode: Mode): boolean {
+    try {
+      return sharedIn(mode, this.#options, (message) => this.#log.write(message))
+    } catch (error) {
+      return this.#endWithUsage((error as Error).message)
+    }
+  }
+
+  /** Undefined where there can be no relays: this process then serves by itself. */
+  async #openRelay(mode: Mode): Promise<Server | undefined> {
+    const { Relay } = await import('../shared/relay.ts')
+    const relay = await Relay.open(this.#script, (message) => this.#log.write(message))
+    if (!relay) return undefined
+    if (!isLoader(this.#app)) relay.warnOfLoadedApp()
+    this.#guardProcess(mode)
+    const server = createServer({ ...this.#options, script: this.#script })
+    await this.#openSocket(server, mode, relay.serve(server, this.#options.accept))
+    if (!isUnderH2o()) this.#watchFiles(server, mode, [])
+    return server
+  }
+
+  async #openHost(server: Server, place: string): Promise<Door> {
+    const { openHost } = await import('../shared/host.ts')
+    return openHost(server, {
+      place,
+      idleTimeout: this.#options.sharedIdleTimeout ?? defaultSharedIdleTimeout,
+      leave: (reason) => void this.#shutdown?.begin(reason, 0),
+      log: (message) => this.#log.write(message),
+    })
   }
 
   /** Nothing of pools is loaded where there are no workers. */
@@ -159,39 +186,22 @@ export class Serving {
       log: this.#log,
       shutdown: this.#shutdown,
     })
-    if (!isLoader(this.#app)) {
-      this.#log.write(
-        'warning: the process that starts the workers has loaded the app as well: give serve() a function that loads it',
-      )
-    }
+    if (!isLoader(this.#app)) primary.warnOfLoadedApp()
     this.#reopened.push(() => primary.pool.reopen())
     const door = await this.#openSocket(server, mode, primary.stoppable)
-    this.#log.write(
-      `listening on ${door.name}, ${count} ${count === 1 ? 'worker' : 'workers'} to serve`,
-    )
     primary.start(door.name)
   }
 
   async #openWorker(server: Server, name: string): Promise<WorkerPlace> {
     const { WorkerPlace } = await import('./worker.ts')
-    Object.defineProperty(server, 'address', { configurable: true, value: () => name })
     const place = new WorkerPlace({
       server,
+      name,
       recycle: workerLimits(this.#options),
-      drain: (reason) => {
-        if (this.#shutdown) void this.#shutdown.begin(reason, 0)
-        else void server.drain().then(() => process.disconnect())
-      },
+      shutdown: this.#shutdown,
       reopen: () => this.#reopen(),
     })
-    this.#addToShutdown(server, {
-      drain: (timeout) => server.drain(timeout).then(() => place.close()),
-    })
-    if (this.#shutdown) {
-      // Reloading is the primary's affair, though a terminal sends SIGHUP to all.
-      this.#shutdown.reload = () => {}
-      this.#shutdown.started = () => place.leaving()
-    }
+    this.#addToShutdown(server, { drain: (timeout) => place.drained(timeout) })
     return place
   }
 
@@ -259,6 +269,8 @@ export class Serving {
         return openActivated(server, mode.sockets)
       case 'spawned':
         return openDescriptor(server, 0, mode.path)
+      case 'host':
+        return this.#openHost(server, mode.place)
       default:
         throw new ServeError(`mode ${mode.type} has no socket`)
     }
@@ -266,7 +278,7 @@ export class Serving {
 
   /** What looks at requests before the app does. */
   #intercept(mode: Mode): Intercept {
-    const several = (mode.type === 'spawned' && !isUnderH2o()) || String(mode.type) === 'worker'
+    const several = (mode.type === 'spawned' && !isUnderH2o()) || mode.type === 'worker'
     const watch = watchSessions(() => {
       if (several) this.#log.write(memorySessionsWarning)
     })
@@ -315,13 +327,13 @@ export class Serving {
     server.once('close', () => clearInterval(timer))
   }
 
-  #watchFiles(server: Server, mode: Mode): void {
+  #watchFiles(server: Server, mode: Mode, more?: readonly string[]): void {
     const script = this.#script
     if (script === undefined || !this.#shutdown) return
-    const restarted = mode.type === 'spawned' && !isUnderH2o()
+    const restarted = mode.type === 'host' || (mode.type === 'spawned' && !isUnderH2o())
     const file = this.#options.restartFile ?? (restarted ? 'tmp/restart.txt' : false)
     if (file === false) return
-    const paths = [resolve(dirname(script), file), script]
+    const paths = [...(more ?? [resolve(dirname(script), file)]), script]
     const watch = watchFiles(paths, (path) => {
       void this.#shutdown?.begin(`${path} has changed: finishing what runs, then ending`, 0)
     })

@@ -4,6 +4,7 @@ import type { CgiCaller } from './cgi.ts'
 import { takeCgiCaller } from './cgi-process.ts'
 import { inspectDescriptor } from './descriptor.ts'
 import { cleanEnvironment, findMode, type Mode } from './modes.ts'
+import { takeHostPlace } from '../shared/host-place.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { takeWorkerPlace } from './worker-messages.ts'
 
@@ -21,6 +22,8 @@ export interface Start {
 export function findStart(options: ServeOptions): Start {
   const name = takeWorkerPlace()
   if (name !== undefined) return { mode: { type: 'worker', name } }
+  const place = takeHostPlace()
+  if (place !== undefined) return { mode: { type: 'host', place } }
   const mode = modeOf(options)
   if (mode.type === 'usage') return { mode }
   cleanEnvironment(process.env)

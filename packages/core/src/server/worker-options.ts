@@ -1,5 +1,6 @@
 // How many workers, and when they are replaced.
 import { availableParallelism } from 'node:os'
+import type { Mode } from './modes.ts'
 import { defaultWorkerTimeout, type ServeOptions } from './serve-options.ts'
 
 const variable = 'FASTCGI_WORKERS'
@@ -34,6 +35,30 @@ export function workerCount(
       `${name} is a whole number from 0 to ${maxWorkers} or 'auto', not ${JSON.stringify(value)}`,
     )
   }
+  return 0
+}
+
+/**
+ * How many workers a process is to have in its mode: none where the web server decides about processes, which is said.
+ *
+ * @throws RangeError when the number is none
+ */
+export function workersIn(
+  { type }: Mode,
+  options: ServeOptions,
+  log: (message: string) => void,
+): number {
+  // A line for each request of a CGI script would bury the log.
+  if (type === 'cgi' || type === 'worker') return 0
+  const count = workerCount(options)
+  if (count === 0 || type === 'listen' || type === 'systemd') return count
+  log(
+    type === 'host'
+      ? 'workers are ignored with shared: one process runs the app'
+      : type === 'spawned'
+        ? 'workers are ignored: whoever started this process with a socket on descriptor 0 decides how many there are (--listen fd:0 where it starts one only)'
+        : 'workers are ignored by the development gateway',
+  )
   return 0
 }
 

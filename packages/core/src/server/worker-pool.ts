@@ -67,7 +67,7 @@ export class WorkerPool {
 
   constructor(options: PoolOptions) {
     this.#options = options
-    this.#handover = new Handover(this.#members, () =>
+    this.#handover = new Handover(this.#members, options.loadTimeout, () =>
       options.log('a connection was closed: too many wait for a worker'),
     )
   }
@@ -164,11 +164,23 @@ export class WorkerPool {
         void this.#recycle(member, message.reason)
         break
       case 'leaving':
-        if (member.state === 'leaving') break
-        member.state = 'leaving'
-        this.#killLate(member)
-        if (!member.candidate) this.#fillSoon(member, 'is leaving')
+        this.#leaves(member)
         break
+    }
+  }
+
+  /** By a signal of its own, or because the app wishes so. It gets no new connections and finishes what it has. */
+  #leaves(member: Member): void {
+    const { state } = member
+    if (state === 'leaving') return
+    member.state = 'leaving'
+    this.#killLate(member)
+    if (member.candidate || this.#stopping) return
+    if (state === 'ready') {
+      this.#options.log(`worker ${member.pid} is leaving, another takes its place`)
+      this.#fill()
+    } else {
+      this.#fillSoon(member, 'is leaving')
     }
   }
 
@@ -226,6 +238,7 @@ export class WorkerPool {
     const now = performance.now()
     const late = now - this.#lastLook > 2 * beatInterval
     this.#lastLook = now
+    this.#handover.pump()
     for (const member of this.#members) {
       // Where the primary itself was stopped, their signs have not been read yet.
       if (late) member.lastBeat = now

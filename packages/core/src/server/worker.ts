@@ -2,6 +2,7 @@
 import cluster from 'node:cluster'
 import type { Socket } from 'node:net'
 import type { Server } from './server.ts'
+import type { Shutdown } from './shutdown.ts'
 import {
   beatInterval,
   isPoolMessage,
@@ -19,9 +20,11 @@ export interface RecycleLimits {
 /** What a worker does on the primary's word. */
 export interface WorkerDuties {
   readonly server: Server
+  /** The socket's. */
+  readonly name: string
   readonly recycle: RecycleLimits
-  /** Finishes what runs and ends. */
-  drain(reason: string | undefined): void
+  /** Undefined where the process is the caller's. */
+  readonly shutdown: Shutdown | undefined
   /** Opens the logs anew. */
   reopen(): void
 }
@@ -43,8 +46,15 @@ export class WorkerPlace {
     // Node ends a worker at once whose primary has gone, unless the worker was leaving anyway.
     if (cluster.worker) cluster.worker.exitedAfterDisconnect = true
     process.once('disconnect', () =>
-      duties.drain('the primary process has gone: finishing what runs, then ending'),
+      this.#drain('the primary process has gone: finishing what runs, then ending'),
     )
+    const { server, name, shutdown } = duties
+    Object.defineProperty(server, 'address', { configurable: true, value: () => name })
+    if (shutdown) {
+      // Reloading is the primary's affair, though a terminal sends SIGHUP to all.
+      shutdown.reload = () => {}
+      shutdown.started = () => this.#send({ fastcgi: 'leaving' })
+    }
     setInterval(() => this.#beat(), beatInterval).unref()
   }
 
@@ -53,20 +63,27 @@ export class WorkerPlace {
     this.#send({ fastcgi: well ? 'ready' : 'failed' })
   }
 
-  /** Tells the primary that this worker is about to end. */
-  leaving(): void {
-    this.#send({ fastcgi: 'leaving' })
+  /**
+   * Finishes what runs. A connection that arrives after that stays the primary's, which gives it to another worker.
+   *
+   * @param timeout milliseconds; then it is cut
+   */
+  async drained(timeout?: number): Promise<void> {
+    await this.#duties.server.drain(timeout)
+    this.#full = true
   }
 
-  /** All is finished: a connection that still arrives stays the primary's, which gives it to another worker. */
-  close(): void {
-    this.#full = true
+  #drain(reason: string | undefined): void {
+    const { shutdown } = this.#duties
+    if (shutdown) void shutdown.begin(reason, 0)
+    // Without the channel the caller's process ends when it has nothing else to do.
+    else void this.drained().then(() => process.connected && process.disconnect())
   }
 
   #take(message: unknown, given: unknown): void {
     if (!isPoolMessage<PrimaryMessage>(message)) return
     if (message.fastcgi === 'connection') this.#connection(given as Socket | undefined)
-    else if (message.fastcgi === 'drain') this.#duties.drain(undefined)
+    else if (message.fastcgi === 'drain') this.#drain(undefined)
     else if (message.fastcgi === 'reopen') this.#duties.reopen()
   }
 

@@ -1,0 +1,173 @@
+// The folder of the private sockets: ours alone, looked at without following links at each use, because everybody may
+// write into the folder above, /tmp.
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  constants,
+  closeSync,
+  fstatSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { dirname, join } from 'node:path'
+import { version } from './greeting.ts'
+
+/** Names the folder; for hosts where none of the usual places will do. */
+export const folderVariable = 'FASTCGI_SHARED_DIR'
+
+const keyFile = 'key'
+const keyBytes = 32
+/** `/0123456789abcdef.` and a generation. */
+const longestName = 32
+/** A socket's address ends at 107 bytes, on macOS at 103. */
+const longestPath = 103
+
+/** A folder or key that cannot be trusted. */
+export class FolderError extends Error {
+  override name = 'FolderError'
+}
+
+/**
+ * Finds or makes the folder: FASTCGI_SHARED_DIR, or the first that can be trusted of `$XDG_RUNTIME_DIR/fastcgi`,
+ * `/tmp/fastcgi-UID` and `~/.fastcgi`.
+ *
+ * @throws FolderError when there is none, with the reason for each
+ */
+export function openFolder(env: Readonly<Record<string, string | undefined>>): string {
+  const reasons: string[] = []
+  for (const folder of candidates(env)) {
+    try {
+      if (Buffer.byteLength(folder) + longestName > longestPath) {
+        throw new FolderError(`${folder} is too long for the address of a socket`)
+      }
+      make(folder)
+      checkFolder(folder)
+      return folder
+    } catch (error) {
+      reasons.push((error as Error).message)
+    }
+  }
+  throw new FolderError(reasons.join('; '))
+}
+
+function* candidates(env: Readonly<Record<string, string | undefined>>): Iterable<string> {
+  const named = env[folderVariable]
+  if (named) {
+    yield named
+    return
+  }
+  if (env['XDG_RUNTIME_DIR']) yield join(env['XDG_RUNTIME_DIR'], 'fastcgi')
+  yield join(tmpdir(), `fastcgi-${uid()}`)
+  yield join(userInfo().homedir, '.fastcgi')
+}
+
+function make(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+    // Whatever the umask took away; nobody else could have got in between.
+    chmodSync(folder, 0o700)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+/**
+ * Looks whether a folder is a folder, ours, closed to everybody else, and not in the hands of somebody who could put
+ * another in its place.
+ *
+ * @throws FolderError that says what is wrong
+ */
+export function checkFolder(folder: string): void {
+  const found = lstatSync(folder, { bigint: true })
+  if (!found.isDirectory()) throw new FolderError(`${folder} is no folder`)
+  if (found.uid !== BigInt(uid())) throw new FolderError(`${folder} belongs to user ${found.uid}`)
+  if ((found.mode & 0o77n) !== 0n) throw new FolderError(`${folder} is open to others: chmod 700`)
+  const above = statSync(dirname(folder), { bigint: true })
+  if ((above.mode & 0o22n) !== 0n && (above.mode & 0o1000n) === 0n) {
+    throw new FolderError(`${dirname(folder)} may be written by others: chmod o-w, or chmod +t`)
+  }
+}
+
+/**
+ * The key with which relays and host know each other; made where there is none.
+ *
+ * @throws FolderError when the file is not ours alone
+ */
+export function readKey(folder: string): string {
+  const path = join(folder, keyFile)
+  for (;;) {
+    const key = readPrivate(path)
+    if (key !== undefined) return key
+    const temporary = join(folder, `.${randomBytes(8).toString('hex')}`)
+    writeFileSync(temporary, randomBytes(keyBytes).toString('hex'), { mode: 0o600, flag: 'wx' })
+    try {
+      // Whole from the first moment, and of several that make one at once the first counts.
+      linkSync(temporary, path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    } finally {
+      unlinkSync(temporary)
+    }
+  }
+}
+
+function readPrivate(path: string): string | undefined {
+  let fd: number
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new FolderError(`${path} cannot be read: ${(error as Error).message}`)
+  }
+  try {
+    const found = fstatSync(fd, { bigint: true })
+    if (!found.isFile() || found.uid !== BigInt(uid()) || (found.mode & 0o77n) !== 0n) {
+      throw new FolderError(`${path} is not a file that we alone can read: delete it`)
+    }
+    const bytes = Buffer.alloc(keyBytes * 2)
+    const length = readSync(fd, bytes, 0, bytes.length, 0)
+    if (length !== bytes.length) throw new FolderError(`${path} is not complete: delete it`)
+    return bytes.toString('latin1')
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** What differs between the processes of one web server, or between its starts, and says nothing about the app. */
+const volatile =
+  /^(_|SHLVL|PWD|OLDPWD|INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MANAGERPID|MEMORY_PRESSURE_.*|NOTIFY_SOCKET|WATCHDOG_.*|LISTEN_.*|SERVER_STARTER_.*|H2O_.*|FASTCGI_SHARED.*)$/
+
+/**
+ * The name of the app's socket: the same for all processes that would run the same app in the same way, another one for
+ * any other script, user, Node.js, argument or environment.
+ *
+ * @param script real path of the script
+ */
+export function socketName(
+  script: string,
+  env: Readonly<Record<string, string | undefined>>,
+): string {
+  const { execPath, execArgv, argv } = process
+  const settings = Object.entries(env)
+    .filter(([name]) => !volatile.test(name))
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+  const gid = process.getgid?.()
+  const all = [version, uid(), gid, script, execPath, process.version, execArgv]
+  return createHash('sha256')
+    .update(JSON.stringify([...all, argv.slice(2), process.cwd(), settings]))
+    .digest('hex')
+    .slice(0, 16)
+}
+
+function uid(): number {
+  const own = process.getuid?.()
+  if (own === undefined) throw new FolderError('this system has no user numbers')
+  return own
+}

@@ -1,0 +1,48 @@
+// What is said first on a connection to the private socket. Node knows no SO_PEERCRED, so whoever connects proves itself
+// by a key that only our user can read; whoever accepts says by one byte what becomes of the connection.
+//
+//     fcgi-shared/1 KIND KEY PID\n       then, for a request, the web server's bytes
+//     A                                  taken: what follows is answered here, and nowhere else
+//     F                                  the host cannot be started
+//     (closed without a byte)            not taken: nothing of it was served, ask again
+import { timingSafeEqual } from 'node:crypto'
+
+/**
+ * `relay`: stays open while the relay lives, and brings the host's output. `request`: a connection of the web server.
+ * `host`: to the starter, the host listens now.
+ */
+export type GreetingKind = 'relay' | 'request' | 'host'
+
+/** Changes when two versions would not understand each other; part of the socket's name. */
+export const version = 'fcgi-shared/1'
+export const taken = 0x41
+export const failed = 0x46
+
+/** No greeting is longer. */
+export const maxGreeting = 160
+
+/** The first line of a connection. */
+export function greeting(kind: GreetingKind, key: string): string {
+  return `${version} ${kind} ${key} ${process.pid}\n`
+}
+
+/** What a first line said. */
+export interface Greeting {
+  readonly kind: GreetingKind
+  readonly key: string
+  readonly pid: number
+}
+
+/** Reads a first line, without its end; undefined when it is none. */
+export function readGreeting(line: string): Greeting | undefined {
+  const [name, kind, key = '', pid] = line.split(' ')
+  if (name !== version) return undefined
+  if (kind !== 'relay' && kind !== 'request' && kind !== 'host') return undefined
+  return { kind, key, pid: Number(pid) }
+}
+
+/** Compares keys in a time that tells nothing. */
+export function sameKey(expected: string, given: string): boolean {
+  const [left, right] = [Buffer.from(expected), Buffer.from(given)]
+  return left.length > 0 && left.length === right.length && timingSafeEqual(left, right)
+}

@@ -1,0 +1,195 @@
+// The relay's side: what each process that the web server starts does instead of loading the app.
+import type { Socket } from 'node:net'
+import { checkFolder, openFolder, readKey, socketName } from './folder.ts'
+import { Generations } from './generations.ts'
+import { greet } from './link.ts'
+import { Passage, type PassageOwner } from './passage.ts'
+import { HostError, Rendezvous, type FoundHost } from './rendezvous.ts'
+
+/** A server that hands its connections on. */
+export interface Listener {
+  divert(taker: (socket: Socket) => void): void
+  drain(timeout: number): Promise<unknown>
+}
+
+/** Milliseconds for a process to get from its start to listening: 0.1 s on an idle machine. */
+const startTimeout = 30_000
+/** Hosts that are found and gone again, one after the other, for one connection. */
+const maxTries = 10
+/** Milliseconds before a full backlog is tried again, and how often that is. */
+const backlogPause = 20
+const backlogTries = 500
+
+interface Host {
+  readonly path: string
+  readonly pid: number
+}
+
+/** See the head of the file. */
+export class Relay implements PassageOwner {
+  readonly #folder: string
+  readonly #key: string
+  readonly #rendezvous: Rendezvous
+  readonly #log: (message: string) => void
+  readonly #passages = new Set<Passage>()
+  #host: Host | undefined
+  #finding: Promise<Host> | undefined
+  #drained: (() => void) | undefined
+
+  private constructor(script: string | undefined, log: (message: string) => void) {
+    if (script === undefined) throw new HostError('there is no script that it could run')
+    this.#log = log
+    this.#folder = openFolder(process.env)
+    this.#key = readKey(this.#folder)
+    this.#rendezvous = new Rendezvous({
+      generations: new Generations(this.#folder, socketName(script, process.env)),
+      key: this.#key,
+      output: 2,
+      startTimeout,
+    })
+  }
+
+  /**
+   * Finds the host, or starts it.
+   *
+   * @param script real path of the script
+   * @returns undefined where that cannot be; the log then has the reason
+   */
+  static async open(
+    script: string | undefined,
+    log: (message: string) => void,
+  ): Promise<Relay | undefined> {
+    try {
+      const relay = new Relay(script, log)
+      const { pid } = await relay.#find()
+      log(`process ${pid} serves for all, this one passes connections on to it`)
+      return relay
+    } catch (error) {
+      log(
+        `one process for all (shared) cannot be had, this one serves by itself: ${(error as Error).message} [FCGI_NOT_SHARED]`,
+      )
+      return undefined
+    }
+  }
+
+  /** Says that a relay is heavier than it need be. */
+  warnOfLoadedApp(): void {
+    this.#log(
+      'warning: the app is loaded already, though this process only passes connections on: give serve() a function that loads it',
+    )
+  }
+
+  /**
+   * Takes a server's connections.
+   *
+   * @param accept option `accept`
+   * @returns how that ends with the process
+   */
+  serve(
+    server: Listener,
+    accept: ((socket: Socket) => boolean) | undefined,
+  ): { drain(timeout: number): Promise<unknown>; stop: undefined } {
+    server.divert((socket) => {
+      if (accept && !accept(socket)) socket.destroy()
+      else this.take(socket)
+    })
+    return {
+      drain: (timeout) => Promise.all([server.drain(timeout), this.drain(timeout)]),
+      // The app's end is the host's affair.
+      stop: undefined,
+    }
+  }
+
+  /** Takes a connection that nothing has been read from. */
+  take(peer: Socket): void {
+    this.#passages.add(new Passage(peer, this))
+  }
+
+  /** Resolves when all connections are closed; they close when nothing runs on them. */
+  drain(timeout: number): Promise<void> {
+    for (const passage of this.#passages) passage.drain()
+    if (this.#passages.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const deadline = setTimeout(() => {
+        for (const passage of this.#passages) passage.destroy()
+      }, timeout)
+      this.#drained = () => {
+        clearTimeout(deadline)
+        resolve()
+      }
+    })
+  }
+
+  async connect(first: Buffer): Promise<{ socket: Socket; rest: Buffer; host: number }> {
+    let full = 0
+    for (let tries = 0; tries < maxTries;) {
+      checkFolder(this.#folder)
+      const host = this.#host ?? (await this.#find())
+      try {
+        const answer = await greet(host.path, 'request', this.#key, first)
+        if (answer.type === 'taken') {
+          return { socket: answer.socket, rest: answer.rest, host: host.pid }
+        }
+        tries += 1
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || full === backlogTries) throw error
+        full += 1
+        await new Promise((resolve) => setTimeout(resolve, backlogPause))
+        continue
+      }
+      // It is leaving, or has gone: nothing of the request was served.
+      if (this.#host === host) this.#host = undefined
+    }
+    throw new HostError(`${maxTries} processes in a row have ended before they took the request`)
+  }
+
+  unanswered(reason: string): string {
+    const number = Math.floor(Math.random() * 2 ** 32)
+    const reference = number.toString(16).padStart(8, '0')
+    this.#log(`a request was answered 503: ${reason} [FCGI_HOST_GONE] ${reference}`)
+    return reference
+  }
+
+  closed(passage: Passage): void {
+    this.#passages.delete(passage)
+    if (this.#passages.size === 0) this.#drained?.()
+  }
+
+  #find(): Promise<Host> {
+    this.#finding ??= this.#rendezvous
+      .find()
+      .then((found) => this.#attach(found))
+      .finally(() => (this.#finding = undefined))
+    return this.#finding
+  }
+
+  /** The host's number comes first on the control connection, then its output. */
+  #attach({ path, control, output }: FoundHost): Promise<Host> {
+    return new Promise((resolve, reject) => {
+      let line = ''
+      let host: Host | undefined
+      const take = (chunk: Buffer): void => {
+        if (host) {
+          process.stderr.write(chunk)
+          return
+        }
+        const end = chunk.indexOf(0x0a)
+        line += chunk.toString('latin1', 0, end === -1 ? chunk.length : end)
+        if (end === -1) return
+        host = { path, pid: Number(line) }
+        this.#host = host
+        resolve(host)
+        if (end + 1 < chunk.length) process.stderr.write(chunk.subarray(end + 1))
+      }
+      control.on('data', take)
+      control.on('error', () => {})
+      control.on('end', () => control.destroy())
+      control.on('close', () => {
+        if (this.#host === host) this.#host = undefined
+        reject(new HostError('it ended as soon as it was there'))
+      })
+      if (output.length > 0) take(output)
+      control.resume()
+    })
+  }
+}
