@@ -341,8 +341,10 @@ export class WorkerPool {
   }
 
   #drain(member: Member): void {
+    // One that is starting does not hear messages yet, and has nothing to finish.
+    if (member.state === 'starting') member.worker.process.kill('SIGTERM')
+    else member.tell({ fastcgi: 'drain' })
     member.state = 'leaving'
-    member.tell({ fastcgi: 'drain' })
     this.#killLate(member)
   }
 

@@ -1,0 +1,404 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { compileCore, type CompiledCore } from '../../../../test/support/compiled-core.ts'
+import { startLoad } from '../../../../test/support/counting-client.ts'
+import {
+  killLeftovers,
+  listeningServer,
+  startNode,
+  type NodeProcess,
+  type NodeProcessOptions,
+} from '../../../../test/support/node-process.ts'
+import { until } from '../../../../test/support/until.ts'
+import { ClientError } from '../client/errors.ts'
+import { request } from '../client/request.ts'
+import { workerCount, workerLimits } from './worker-options.ts'
+
+let core: CompiledCore
+let number = 0
+const pools: Started[] = []
+
+beforeAll(async () => {
+  core = await compileCore()
+})
+afterEach(async () => {
+  // The primary first, so that its workers see it go; those that hang are killed by their ids.
+  const pids = pools.splice(0).flatMap((pool) => pool.pids())
+  killLeftovers()
+  for (const pid of pids) if (alive(pid)) process.kill(pid, 'SIGKILL')
+})
+afterAll(() => core.remove())
+
+interface Started extends NodeProcess {
+  readonly socketPath: string
+  /** Path of the app's module; its text decides what the next worker loads. */
+  readonly app: string
+  readonly folder: string
+  /** Every process that has loaded the app. */
+  pids(): number[]
+}
+
+/** An app that tells version and process, and notes each number it is asked with. */
+const app = (version: string): string => `
+  import fs from 'node:fs'
+  const folder = new URL('.', import.meta.url).pathname
+  fs.appendFileSync(folder + 'pids', process.pid + '\\n')
+  export default (req, res) => {
+    if (req.url === '/pid') return res.end(String(process.pid))
+    if (req.url === '/crash') process.exit(7)
+    if (req.url === '/hang') for (;;);
+    if (req.url === '/throw') throw new Error('thrown in a worker')
+    if (req.url === '/hold') {
+      res.write(process.pid + ' ')
+      const timer = setInterval(() => {
+        if (!fs.existsSync(folder + 'gate')) return
+        clearInterval(timer)
+        res.end('finished')
+      }, 20)
+      return
+    }
+    const number = req.url.slice(1)
+    fs.appendFileSync(folder + 'numbers', number + '\\n')
+    res.end(number + ' ${version}')
+  }`
+
+async function start(
+  options: string,
+  more: Partial<NodeProcessOptions> & { readonly app?: string } = {},
+): Promise<Started> {
+  number += 1
+  const folder = path.join(core.folder, `pool-${number}`)
+  const module = core.write(`pool-${number}/app.mjs`, more.app ?? app('one'))
+  const file = core.write(
+    `pool-${number}/serve.mjs`,
+    `import { serve } from '@fastcgi/core'
+     await serve(() => import('./app.mjs'), { env: false, ${options} })`,
+  )
+  const socketPath = path.join(folder, 's')
+  const started = startNode({ file, ...more, env: { FASTCGI_LISTEN: socketPath, ...more.env } })
+  const pool = {
+    ...started,
+    socketPath,
+    app: module,
+    folder,
+    pids: () =>
+      fs.existsSync(path.join(folder, 'pids'))
+        ? fs.readFileSync(path.join(folder, 'pids'), 'utf8').trim().split('\n').map(Number)
+        : [],
+  }
+  pools.push(pool)
+  await started.waitForStderr(/listening on/)
+  return pool
+}
+
+async function ask(pool: Started, url: string): Promise<string> {
+  const response = await request({ socketPath: pool.socketPath, path: url, timeout: 20_000 })
+  return response.text()
+}
+
+/** Waits until so many workers have answered. */
+async function allReady(pool: Started, count: number): Promise<number[]> {
+  const seen = new Set<string>()
+  await until(
+    async () => seen.add(await ask(pool, '/pid')).size >= count,
+    () => `${count} workers:\n${pool.stderr()}`,
+  )
+  return [...seen].map(Number)
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    // A process that has ended and is not yet waited for still has a number.
+    return !/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+function matches(text: string, pattern: RegExp): number {
+  return text.match(new RegExp(pattern, 'g'))?.length ?? 0
+}
+
+async function stop(pool: Started): Promise<void> {
+  pool.child.kill('SIGTERM')
+  expect(await pool.ended).toBe(0)
+  expect(pool.pids().filter(alive)).toEqual([])
+}
+
+describe('workers', () => {
+  it('serve the socket evenly; the first process never loads the app', async () => {
+    const pool = await start('workers: 4')
+    await allReady(pool, 4)
+    const held = await Promise.all(
+      Array.from({ length: 64 }, () => request({ socketPath: pool.socketPath, path: '/hold' })),
+    )
+    fs.writeFileSync(path.join(pool.folder, 'gate'), '')
+    const texts = await Promise.all(held.map((response) => response.text()))
+    const counts = new Map<string, number>()
+    for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1)
+    expect([...counts.keys()].every((text) => text.endsWith(' finished'))).toBe(true)
+    expect(counts.size).toBe(4)
+    // 16 each, but for a worker that had no processor for a while.
+    expect(Math.min(...counts.values())).toBeGreaterThanOrEqual(8)
+    expect(pool.pids()).not.toContain(pool.pid)
+    expect(pool.stderr()).toContain('4 workers to serve')
+    await stop(pool)
+    expect(fs.existsSync(pool.socketPath)).toBe(false)
+  })
+
+  it('reload under load: every request is answered, and once', async () => {
+    const pool = await start('workers: 2')
+    await allReady(pool, 2)
+    const load = startLoad((number) => ask(pool, `/${number}`))
+    for (let version = 2; version <= 6; version += 1) {
+      fs.writeFileSync(pool.app, app(`v${version}`))
+      pool.child.kill('SIGHUP')
+      await until(() => matches(pool.stderr(), /reloaded: 2 workers/) === version - 1, 'the reload')
+      await load.more(20)
+    }
+    const count = await load.stop()
+    expect(count.faults).toEqual([])
+    expect(count.answered).toBe(count.sent)
+    expect([...count.texts].sort()).toEqual(['one', 'v2', 'v3', 'v4', 'v5', 'v6'])
+    const numbers = fs.readFileSync(path.join(pool.folder, 'numbers'), 'utf8').trim().split('\n')
+    expect(numbers.length).toBe(count.sent)
+    expect(new Set(numbers).size).toBe(count.sent)
+    await stop(pool)
+  })
+
+  it('go on with the old code where the new one does not load', async () => {
+    const pool = await start('workers: 1')
+    const [old] = await allReady(pool, 1)
+    fs.writeFileSync(pool.app, 'export default (')
+    pool.child.kill('SIGHUP')
+    await pool.waitForStderr(/the new code does not load: the old workers go on/)
+    expect(pool.stderr()).toContain('SyntaxError')
+    expect(await ask(pool, '/pid')).toBe(String(old))
+    fs.writeFileSync(pool.app, app('mended'))
+    pool.child.kill('SIGHUP')
+    await pool.waitForStderr(/reloaded: 1 worker replaced/)
+    expect(await ask(pool, '/1')).toBe('1 mended')
+    await stop(pool)
+  })
+
+  it('answer 503 while the app cannot be loaded, try again, and recover', async () => {
+    const pool = await start('workers: 2', { app: 'throw new Error("no database yet")' })
+    const response = await request({ socketPath: pool.socketPath })
+    expect(response.status).toBe(503)
+    await response.text()
+    fs.writeFileSync(pool.app, app('late'))
+    await until(async () => (await ask(pool, '/1')) === '1 late', 'recovery')
+    await stop(pool)
+  })
+
+  it('are started again when they end: at once, then after a pause', async () => {
+    const pool = await start('workers: 2')
+    await allReady(pool, 2)
+    for (let crash = 1; crash <= 3; crash += 1) {
+      await expect(ask(pool, '/crash')).rejects.toThrow(ClientError)
+      await until(() => matches(pool.stderr(), /ended \(status 7\)/) === crash, 'the crash')
+      expect(await ask(pool, '/1')).toBe('1 one')
+    }
+    expect(pool.stderr()).toMatch(/worker \d+ ended \(status 7\) after \d+ s; another starts now/)
+    expect(pool.stderr()).toMatch(/another starts in 0\.5 s/)
+    await until(() => new Set(pool.pids()).size >= 4, 'new workers')
+    await allReady(pool, 2)
+    await stop(pool)
+  })
+
+  it('are killed and replaced when they give no sign of life', async () => {
+    const pool = await start('workers: 1, workerTimeout: 3000')
+    const [old] = await allReady(pool, 1)
+    await expect(ask(pool, '/hang')).rejects.toThrow(ClientError)
+    expect(pool.stderr()).toMatch(/worker \d+ has given no sign of life for \d+ s: killed/)
+    expect(await ask(pool, '/pid')).not.toBe(String(old))
+    await stop(pool)
+  })
+
+  it.each([
+    ['requests', 'workerMaxRequests: 5', /has served \d+ requests: another takes its place/],
+    ['memory', 'workerMaxMemory: 1', /uses \d+ MB: another takes its place/],
+  ])('are replaced when they have had enough: %s', async (_name, option, line) => {
+    const pool = await start(`workers: 1, ${option}`)
+    const [old] = await allReady(pool, 1)
+    await until(async () => (await ask(pool, '/pid')) !== String(old), 'another worker')
+    expect(pool.stderr()).toMatch(line)
+    await until(() => !alive(old as number), 'the end of the old worker')
+    await stop(pool)
+  })
+
+  it('that leave by a signal of their own are replaced without a lost request', async () => {
+    const pool = await start('workers: 2')
+    const [first] = await allReady(pool, 2)
+    const load = startLoad((number) => ask(pool, `/${number}`))
+    process.kill(first as number, 'SIGTERM')
+    await pool.waitForStderr(/is leaving, another takes its place/)
+    await load.more(50)
+    expect((await load.stop()).faults).toEqual([])
+    await until(
+      () => !alive(first as number),
+      () => `its end:\n${pool.stderr()}`,
+      20_000,
+    )
+    await stop(pool)
+  })
+
+  it('finish what runs when the first process is killed, then end', async () => {
+    const pool = await start('workers: 1')
+    const [worker] = await allReady(pool, 1)
+    const response = await request({ socketPath: pool.socketPath, path: '/hold' })
+    pool.child.kill('SIGKILL')
+    await pool.waitForStderr(/the primary process has gone/)
+    expect(alive(worker as number)).toBe(true)
+    fs.writeFileSync(path.join(pool.folder, 'gate'), '')
+    expect(await response.text()).toBe(`${worker} finished`)
+    await until(() => !alive(worker as number), 'the end of the worker')
+  })
+
+  it('end at once with a second signal', async () => {
+    const pool = await start('workers: 1')
+    const [worker] = await allReady(pool, 1)
+    const response = await request({ socketPath: pool.socketPath, path: '/hold' })
+    pool.child.kill('SIGTERM')
+    await pool.waitForStderr(/SIGTERM: finishing/)
+    pool.child.kill('SIGTERM')
+    expect(await pool.ended).toBe(143)
+    await expect(response.text()).rejects.toThrow(ClientError)
+    await until(() => !alive(worker as number), 'the end of the worker')
+  })
+
+  it('leave connections that wait for them closed when told to stop before they are ready', async () => {
+    const pool = await start('workers: 1', {
+      app: 'await new Promise(() => setInterval(() => {}, 1e6))',
+    })
+    const waiting = ask(pool, '/1').catch((error: Error) => error)
+    // Connections are accepted in the order they came: this one behind the first.
+    await expect(
+      request({ socketPath: pool.socketPath, timeout: 300 }).then((response) => response.text()),
+    ).rejects.toThrow(ClientError)
+    pool.child.kill('SIGTERM')
+    expect(await waiting).toBeInstanceOf(Error)
+    expect(await pool.ended).toBe(0)
+  })
+
+  it('open their logs anew on SIGUSR2, all of them', async () => {
+    const log = path.join(core.folder, 'pool.log')
+    const started = start(`workers: 1, log: ${JSON.stringify(log)}`)
+    started.catch(() => {})
+    await until(
+      () => fs.existsSync(log) && /listening on/.test(fs.readFileSync(log, 'utf8')),
+      'log',
+    )
+    const pool = pools.at(-1) as Started
+    await allReady(pool, 1)
+    fs.renameSync(log, `${log}.1`)
+    pool.child.kill('SIGUSR2')
+    await until(() => fs.existsSync(log), 'a new log')
+    await until(async () => {
+      await ask(pool, '/throw')
+      return fs.readFileSync(log, 'utf8').includes('thrown in a worker')
+    }, 'the line of a worker')
+    pool.child.kill('SIGHUP')
+    await until(() => fs.readFileSync(log, 'utf8').includes('reloaded'), 'the line of the primary')
+    await stop(pool)
+  })
+})
+
+describe('restartFile with workers', () => {
+  it('reloads once when it changes, also to a time in the future; beside the script and beside its link', async () => {
+    number += 1
+    const real = core.write(
+      `restart-${number}/serve.mjs`,
+      `import { serve } from '@fastcgi/core'
+       await serve(() => (req, res) => res.end(String(process.pid)), { env: false, workers: 1 })`,
+    )
+    const folder = path.join(core.folder, `link-${number}`)
+    const socketPath = path.join(folder, 's')
+    fs.mkdirSync(path.join(folder, 'tmp'), { recursive: true })
+    fs.symlinkSync(real, path.join(folder, 'serve.mjs'))
+    const ours = path.join(path.dirname(real), 'tmp/restart.txt')
+    fs.mkdirSync(path.dirname(ours))
+    const started = startNode({
+      file: path.join(folder, 'serve.mjs'),
+      env: { FASTCGI_LISTEN: socketPath },
+    })
+    await started.waitForStderr(/listening on/)
+    const first = await (await request({ socketPath })).text()
+    fs.writeFileSync(ours, '')
+    const tomorrow = Date.now() / 1000 + 86_400
+    fs.utimesSync(ours, tomorrow, tomorrow)
+    await started.waitForStderr(/reloaded: 1 worker replaced/)
+    const second = await (await request({ socketPath })).text()
+    expect(second).not.toBe(first)
+    // Both files are looked at together: when this one is noticed, the other one has been looked at again.
+    fs.writeFileSync(path.join(folder, 'tmp/restart.txt'), '')
+    await started.waitForStderr(/link-\d+\/tmp\/restart\.txt has changed/)
+    const changes = matches(started.stderr(), /restart-\d+\/tmp\/restart\.txt has changed/)
+    // The file was written and then given its time: a look between the two sees two changes.
+    expect(changes).toBeGreaterThanOrEqual(1)
+    expect(changes).toBeLessThanOrEqual(2)
+    await until(() => matches(started.stderr(), /reloaded: 1/) === changes + 1, 'the last reload')
+    started.child.kill('SIGTERM')
+    expect(await started.ended).toBe(0)
+  })
+})
+
+describe('where workers are not ours to have', () => {
+  it('a process with a socket on descriptor 0 says so and serves alone', async () => {
+    const socketPath = path.join(core.folder, 'spawned.sock')
+    const file = core.write(
+      'spawned.mjs',
+      `import { serve } from '@fastcgi/core'
+       await serve(() => (req, res) => res.end(process.pid + ' ' + process.env.FASTCGI_WORKERS))`,
+    )
+    const started = startNode({
+      file,
+      stdin: await listeningServer(socketPath),
+      env: { FASTCGI_WORKERS: '2' },
+    })
+    await started.waitForStderr(/workers are ignored: whoever started this process/)
+    const response = await request({ socketPath })
+    expect(await response.text()).toBe(`${started.pid} undefined`)
+    started.child.kill('SIGTERM')
+    expect(await started.ended).toBe(0)
+  })
+
+  it('a number that is none ends the process with usage', async () => {
+    const file = core.write('bad.mjs', `import { serve } from '@fastcgi/core'\nserve(() => 1)`)
+    const started = startNode({ file, args: ['--listen', ':0', '--workers', 'many'] })
+    expect(await started.ended).toBe(64)
+    expect(started.stderr()).toContain('--workers is a whole number')
+  })
+})
+
+describe('workerCount', () => {
+  const none = { arguments: [] }
+
+  it('takes the option, then --workers, then the variable, which goes', () => {
+    const env = { FASTCGI_WORKERS: '4' }
+    expect(workerCount(none, env)).toBe(4)
+    expect(env).toEqual({})
+    expect(workerCount({ arguments: ['--workers', '3'] }, { FASTCGI_WORKERS: '4' })).toBe(3)
+    expect(workerCount({ arguments: ['--workers=3'], workers: 2 }, {})).toBe(2)
+    expect(workerCount({ arguments: ['--', '--workers=3'] }, { FASTCGI_WORKERS: '' })).toBe(0)
+    expect(workerCount({ ...none, workers: 'auto' }, {})).toBeGreaterThanOrEqual(1)
+    expect(workerCount({ ...none, workers: 0 }, { FASTCGI_WORKERS: '4' })).toBe(0)
+  })
+
+  it.each(['-1', '1.5', 'x', '9999'])('refuses %s', (text) => {
+    expect(() => workerCount({ arguments: ['--workers', text] }, {})).toThrow(
+      /--workers is a whole/,
+    )
+  })
+})
+
+describe('workerLimits', () => {
+  it('has defaults, and names the option that cannot be', () => {
+    expect(workerLimits({})).toEqual({ requests: 0, memory: 0, timeout: 60_000 })
+    expect(() => workerLimits({ workerTimeout: 10 })).toThrow(/workerTimeout is 0 or at least 3000/)
+    expect(() => workerLimits({ workerMaxMemory: -1 })).toThrow(/workerMaxMemory/)
+    expect(() => workerLimits({ workerMaxRequests: 0.5 })).toThrow(/workerMaxRequests/)
+  })
+})
