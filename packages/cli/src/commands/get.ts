@@ -74,7 +74,7 @@ export function getCommand(): Command {
 }
 
 async function showValues(address: string): Promise<void> {
-  for (const [name, value] of Object.entries(await getValues(parseTarget(address)))) {
+  for (const [name, value] of await getValues(parseTarget(address))) {
     process.stdout.write(`${name}=${value}\n`)
   }
 }

@@ -82,10 +82,10 @@ export function explainOutput(output: string): Explanation {
     const match = pattern.exec(output)
     if (match !== null) return explain(match)
   }
-  return output.trim() === ''
-    ? {
-        what: 'it wrote nothing',
-        fix: 'does the app call process.exit()? Run it by hand: node app.fcgi --gateway',
-      }
-    : { what: 'see its output', fix: 'run it by hand: node app.fcgi --gateway' }
+  const last = output
+    .split('\n')
+    .map((line) => line.trim())
+    .findLast((line) => line !== '' && !line.startsWith('fastcgi: '))
+  const fix = 'does the app call process.exit()? Run it by hand: node app.fcgi --gateway'
+  return { what: last === undefined ? 'it wrote nothing' : `it wrote ${JSON.stringify(last)}`, fix }
 }

@@ -243,9 +243,11 @@ export function isInstalled(name: string, from: string): boolean {
 
 function checkAccess(file: string, real: string, user: User): Finding {
   const folder = manifestOf(path.dirname(real))?.folder
+  // A file that nobody may run has been reported as that.
+  const bits = (statSync(file).mode & 0o111) === 0 ? 4 : 5
   const needed: [string, number][] = [
-    [file, 5],
-    [real, 5],
+    [file, bits],
+    [real, bits],
   ]
   if (folder !== undefined) {
     needed.push([path.join(folder, 'package.json'), 4])

@@ -87,10 +87,13 @@ function checkAccess(file: string, stat: Stats, user: User | undefined): Finding
 async function checkAnswers(target: Target, page: string): Promise<Finding[]> {
   const findings: Finding[] = []
   try {
-    await getValues({ ...target, timeout: patience } as Parameters<typeof getValues>[0])
+    await getValues({ ...target, timeout: patience })
     findings.push(ok('protocol', 'a FastCGI application answers'))
   } catch (error) {
-    return [connectFinding(error, target.socketPath)]
+    // Some peers answer requests and nothing else.
+    if ((error as ClientError).code !== 'FCGI_TIMEOUT') {
+      return [connectFinding(error, target.socketPath)]
+    }
   }
   const started = performance.now()
   try {

@@ -1,0 +1,126 @@
+import fs from 'node:fs'
+import { afterEach, describe, expect, it } from 'vitest'
+import { helloApp, makeProject, type Project, scriptFor } from '../../../../test/support/cli.ts'
+import { until } from '../../../../test/support/until.ts'
+import { type DevSession, startDev } from './dev.ts'
+
+let site: Project
+let session: DevSession | undefined
+let shown = ''
+
+afterEach(async () => {
+  await session?.close()
+  session = undefined
+  site.remove()
+})
+
+async function start(
+  files: Record<string, string>,
+  entry: string,
+  given: Partial<Parameters<typeof startDev>[1]> = {},
+): Promise<string> {
+  site = makeProject(files)
+  shown = ''
+  session = await startDev(
+    site.file(entry),
+    { port: '0', watch: true, ...given },
+    (text) => (shown += text),
+  )
+  return session.url
+}
+
+async function page(url: string): Promise<{ status: number; text: string }> {
+  const response = await fetch(url, { headers: { accept: 'text/html' } })
+  return { status: response.status, text: await response.text() }
+}
+
+/** Asks until the change has been noticed; what is asked meanwhile is answered by one or the other. */
+async function pageWith(url: string, wanted: string): Promise<{ status: number; text: string }> {
+  let seen = { status: 0, text: '' }
+  await until(
+    async () => {
+      seen = await page(url)
+      return seen.text.includes(wanted)
+    },
+    () => `${wanted} in ${seen.text}\n${shown}`,
+  )
+  return seen
+}
+
+describe('fastcgi dev', () => {
+  it('shows an app, a line a request, and starts it anew on change', async () => {
+    const url = await start({ 'app.mjs': helloApp }, 'app.mjs')
+    expect(await page(url)).toEqual({ status: 200, text: 'hello /\n' })
+    await until(() => /GET \/ 200/.test(shown), 'the line of the request')
+    site.write('app.mjs', helloApp.replace('hello', 'changed'))
+    await pageWith(url, 'changed /')
+    expect(shown).toContain('app.mjs has changed')
+  })
+
+  it('shows why an app cannot be loaded, and mends when the file is mended', async () => {
+    const url = await start({ 'app.mjs': 'export default const\n' }, 'app.mjs')
+    const broken = await page(url)
+    expect(broken.status).toBe(503)
+    expect(broken.text).toContain('SyntaxError')
+    expect(broken.text).toContain('app.mjs:1')
+    site.write('app.mjs', helloApp)
+    await pageWith(url, 'hello /')
+  })
+
+  it('shows what a handler threw, with the line', async () => {
+    const app = "export default (req, res) => {\n  throw new Error('no luck today')\n}\n"
+    const url = await start({ 'app.mjs': app }, 'app.mjs')
+    const { status, text } = await page(url)
+    expect(status).toBe(500)
+    expect(text).toContain('no luck today')
+    expect(text).toContain('app.mjs:2')
+  })
+
+  it('shows what an app said that has ended', async () => {
+    const url = await start(
+      { 'app.mjs': "console.error('no database here')\nprocess.exit(7)\n" },
+      'app.mjs',
+    )
+    const ended = await pageWith(url, 'ended')
+    expect(ended.status).toBe(503)
+    expect(ended.text).toContain('exit code 7')
+    expect(ended.text).toContain('no database here')
+    site.write('app.mjs', helloApp)
+    await pageWith(url, 'hello /')
+  })
+
+  it('mounts the app, and sends what a server sends', async () => {
+    const app =
+      'export default (req, res) => res.end(`${req.url} ${req.fastcgi.mount} ${req.fastcgi.params.SERVER_SOFTWARE}`)\n'
+    const url = await start({ 'app.mjs': app }, 'app.mjs', {
+      mount: '/shop',
+      as: 'apache-mod_fcgid',
+    })
+    expect(url).toMatch(/\/shop\/$/)
+    expect((await page(`${url}x`)).text).toMatch(/^\/x \/shop Apache\/.*mod_fcgid/)
+  })
+
+  it('runs a .fcgi, and an app that calls listen() itself', async () => {
+    const url = await start({ 'app.mjs': helloApp, 'app.fcgi': scriptFor('./app.mjs') }, 'app.fcgi')
+    expect((await page(url)).text).toBe('hello /\n')
+    await session!.close()
+    site.remove()
+    const text =
+      "import http from 'node:http'\nhttp.createServer((req, res) => res.end('by itself')).listen(3000)\n"
+    const other = await start({ 'server.mjs': text }, 'server.mjs', { register: true })
+    expect((await page(other)).text).toBe('by itself')
+  })
+
+  it('leaves nothing behind', async () => {
+    const before = fs
+      .readdirSync(fs.realpathSync('/tmp'))
+      .filter((name) => name.startsWith('fastcgi-dev-'))
+    await start({ 'app.mjs': helloApp }, 'app.mjs')
+    await session!.close()
+    session = undefined
+    const after = fs
+      .readdirSync(fs.realpathSync('/tmp'))
+      .filter((name) => name.startsWith('fastcgi-dev-'))
+    expect(after.filter((name) => !before.includes(name))).toEqual([])
+  })
+})

@@ -1,0 +1,170 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { helloApp, makeProject, type Project, runCli } from '../../../../test/support/cli.ts'
+import { configFiles, recipeNames, type Site } from '../init/recipes.ts'
+
+const repository = path.resolve(import.meta.dirname, '../../../..')
+const cleanups: (() => unknown)[] = []
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0)) cleanup()
+})
+
+function project(files: Record<string, string>): Project {
+  const made = makeProject(files)
+  cleanups.push(() => made.remove())
+  return made
+}
+
+const at = (site: Project, ...args: string[]): ReturnType<typeof runCli> =>
+  runCli(args, { cwd: site.folder })
+
+/** The doctor has nothing to say about the file: it loads and answers. */
+async function expectHealthy(site: Project, file: string): Promise<void> {
+  const searchPath = `${path.dirname(process.execPath)}:/usr/bin:/bin`
+  const { code, stdout } = await at(site, 'doctor', file, '--user', 'root', '--path', searchPath)
+  expect(stdout).toContain('0 failed, 0 warnings')
+  expect(code).toBe(0)
+}
+
+describe('the templates', () => {
+  const folder = path.join(repository, 'packages/cli/templates')
+  const files = fs
+    .readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+
+  it.each(files)(
+    '%s is the example that the tests run (else: cp examples/servers/… packages/cli/templates/…)',
+    (file) => {
+      const example = path.join(repository, 'examples/servers', file)
+      expect(fs.readFileSync(path.join(folder, file), 'utf8')).toBe(
+        fs.readFileSync(example, 'utf8'),
+      )
+    },
+  )
+})
+
+describe('configurations', () => {
+  const site: Site = {
+    name: 'shop',
+    root: '/home/ann/store',
+    script: '/home/ann/store/fcgi/start.fcgi',
+    socket: '/run/store/store.sock',
+    host: 'store.test',
+    mount: '',
+  }
+
+  it.each(recipeNames)('of %s have this app in every place', (name) => {
+    for (const mount of ['', '/buy']) {
+      for (const { text } of configFiles(name, { ...site, mount })) {
+        expect(text).not.toMatch(/myapp|\/srv\/|example\.com|run\/express/)
+        if (mount !== '') expect(text).not.toMatch(/(?<![\w}])\/app(?![\w.])/)
+        // What a server needs to find the app: its script, or its socket.
+        expect(text).toMatch(/fcgi\/start\.fcgi|start\.fcgi|\/run\/store\/store\.sock/)
+      }
+    }
+  })
+
+  it('name the mount', () => {
+    const [nginx] = configFiles('nginx', { ...site, mount: '/buy' })
+    expect(nginx!.text).toContain('location ~ ^/buy(/|\\z) {')
+    expect(nginx!.text).toContain('fastcgi_split_path_info (?s)^(/buy)(|/.*)\\z;')
+    const [apache] = configFiles('apache', { ...site, mount: '/buy' })
+    expect(apache!.text).toContain('ScriptAlias /buy /home/ann/store/fcgi/start.fcgi\n')
+    expect(apache!.text).toContain('<Files start.fcgi>')
+  })
+})
+
+describe('fastcgi init', () => {
+  it('htaccess: writes an app.fcgi that runs, and .htaccess', async () => {
+    const site = project({ 'app.mjs': helloApp })
+    const { code, stdout } = await at(site, 'init', 'htaccess')
+    expect(code).toBe(0)
+    expect(stdout).toContain("serve(() => import('./app.mjs'))")
+    expect(stdout).toContain('RewriteRule ^ app.fcgi [L]')
+    expect(stdout).toContain('Next:\n  1. npx fastcgi doctor app.fcgi')
+    expect(fs.statSync(site.file('app.fcgi')).mode & 0o777).toBe(0o755)
+    expect(fs.existsSync(site.file('.htaccess'))).toBe(true)
+    await expectHealthy(site, 'app.fcgi')
+    // The second time it has nothing to do.
+    expect((await at(site, 'init', 'htaccess')).code).toBe(0)
+  })
+
+  it('htaccess: in a document root, with the app outside', async () => {
+    const site = project({ 'app.js': helloApp, 'package.json': '{ "type": "module" }' })
+    expect((await at(site, 'init', 'htaccess', '--docroot', 'public_html')).code).toBe(0)
+    expect(fs.readdirSync(site.file('public_html')).toSorted()).toEqual([
+      '.htaccess',
+      'app.fcgi',
+      'package.json',
+    ])
+    await expectHealthy(site, 'public_html/app.fcgi')
+  })
+
+  it('htaccess: under "type": "module" a link, since the place is given', async () => {
+    const site = project({ 'app.js': helloApp, 'package.json': '{ "type": "module" }' })
+    const { code, stdout } = await at(site, 'init', 'htaccess')
+    expect(code).toBe(0)
+    expect(stdout).toContain('app.fcgi is a link to app-fcgi.mjs')
+    expect(fs.readlinkSync(site.file('app.fcgi'))).toBe('app-fcgi.mjs')
+    await expectHealthy(site, 'app.fcgi')
+  })
+
+  it('nginx: under "type": "module" a folder of its own', async () => {
+    const site = project({
+      'app.js': helloApp,
+      'package.json': '{ "type": "module", "name": "@ann/My Shop" }',
+    })
+    const { code, stdout } = await at(site, 'init', 'nginx', '--host', 'shop.test')
+    expect(code).toBe(0)
+    expect(fs.readFileSync(site.file('deploy/nginx.conf'), 'utf8')).toContain(
+      'server unix:/run/my-shop/app.sock;',
+    )
+    expect(stdout).toContain('fastcgi init systemd')
+    await expectHealthy(site, 'fcgi/app.fcgi')
+  })
+
+  it('an app that calls listen() itself is registered', async () => {
+    const text =
+      "import http from 'node:http'\nhttp.createServer((req, res) => res.end('ok')).listen(3000)\n"
+    const site = project({ 'server.mjs': text })
+    expect((await at(site, 'init', 'apache')).code).toBe(0)
+    expect(fs.readFileSync(site.file('app.fcgi'), 'utf8')).toContain(
+      "require('@fastcgi/core/register')",
+    )
+  })
+
+  it('takes the adapter for what the app imports, and says when it must be installed', async () => {
+    const site = project({ 'app.mjs': "import Koa from 'koa'\nexport default new Koa()\n" })
+    const { stdout } = await at(site, 'init', 'lighttpd', '--mount', '/shop', '--dry-run')
+    expect(stdout).toContain("const { serve } = require('@fastcgi/koa')")
+    expect(stdout).toContain("{ mount: '/shop' }")
+    expect(fs.readdirSync(site.folder).toSorted()).toEqual(['app.mjs', 'node_modules'])
+    expect((await at(site, 'init', 'lighttpd')).stdout).toContain('1. npm install @fastcgi/koa')
+  })
+
+  it('writes the Node.js it is told to into the first line', async () => {
+    const site = project({ 'app.mjs': helloApp })
+    await at(site, 'init', 'htaccess', '--node', '/opt/node/bin/node')
+    expect(fs.readFileSync(site.file('app.fcgi'), 'utf8')).toMatch(/^#!\/opt\/node\/bin\/node\n/)
+  })
+
+  it('leaves a file alone that says something else, unless told to', async () => {
+    const site = project({ 'app.mjs': helloApp, '.htaccess': 'mine\n' })
+    const refused = await at(site, 'init', 'htaccess')
+    expect(refused.code).toBe(73)
+    expect(refused.stderr).toContain('.htaccess')
+    expect(fs.readFileSync(site.file('.htaccess'), 'utf8')).toBe('mine\n')
+    expect(fs.existsSync(site.file('app.fcgi'))).toBe(false)
+    expect((await at(site, 'init', 'htaccess', '--force')).code).toBe(0)
+    expect(fs.readFileSync(site.file('.htaccess'), 'utf8')).toContain('RewriteEngine On')
+  })
+
+  it('asks for what it cannot know', async () => {
+    const site = project({})
+    expect((await at(site, 'init')).stderr).toContain('Which server?')
+    expect(await at(site, 'init', 'nginx')).toMatchObject({ code: 66 })
+    expect(await at(site, 'init', 'iis')).toMatchObject({ code: 64 })
+  })
+})
