@@ -34,7 +34,7 @@ export async function compileCore(): Promise<CompiledCore> {
       emptyOutDir: true,
       rollupOptions: {
         input: Object.fromEntries(
-          ['index', 'register', 'protocol', 'client'].map((name) => [
+          ['index', 'register', 'protocol', 'client', 'shared'].map((name) => [
             name,
             path.join(source, `${name}.ts`),
           ]),

@@ -35,6 +35,8 @@ export class Passage {
   readonly #answered: RecordWatch = new RecordWatch((type, id) => this.#answer(type, id))
   #host: Socket | undefined
   #hostProcess = 0
+  #begun = false
+  #halfClosed = false
   #draining = false
   #finished = false
   #rest: NodeJS.Timeout | undefined
@@ -46,10 +48,11 @@ export class Passage {
     peer.on('error', () => peer.destroy())
     peer.once('close', () => this.#close())
     peer.setTimeout(firstTimeout, () => peer.destroy())
-    peer.once('end', () => (this.#host ? this.#host.end() : peer.destroy()))
+    peer.once('end', () => this.#peerEnded())
     peer.once('data', (chunk: Buffer) => {
       peer.pause()
       peer.setTimeout(0)
+      this.#begun = true
       this.#asked.see(chunk)
       void this.#connect(chunk)
     })
@@ -65,6 +68,13 @@ export class Passage {
   /** Ends it at once. */
   destroy(): void {
     this.#peer.destroy()
+  }
+
+  /** Comes while the socket is paused, too, when nothing is left to read. */
+  #peerEnded(): void {
+    this.#halfClosed = true
+    if (!this.#begun) this.#peer.destroy()
+    else if (this.#host) this.#host.end()
   }
 
   async #connect(first: Buffer): Promise<void> {
@@ -96,6 +106,7 @@ export class Passage {
     peer.on('drain', () => host.resume())
     if (rest.length > 0) this.#toPeer(rest)
     if (!peer.writableNeedDrain) host.resume()
+    if (this.#halfClosed) host.end()
     peer.resume()
   }
 

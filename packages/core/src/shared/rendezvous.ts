@@ -1,6 +1,6 @@
 // Finds the host, or starts it: one process does, however many come at once, and the others wait for it without asking
 // again and again. See generations.ts for why there can be no two.
-import { spawn, type ChildProcess } from 'node:child_process'
+import type { ChildProcess, spawn as SpawnFunction } from 'node:child_process'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Generations } from './generations.ts'
 import { failed, maxGreeting, readGreeting, sameKey } from './greeting.ts'
@@ -72,6 +72,8 @@ export class Rendezvous {
     const waiting = new Set<Socket>()
     let child: ChildProcess | undefined
     let timer: NodeJS.Timeout | undefined
+    // One relay of many needs it.
+    const { spawn } = await import('node:child_process')
     try {
       await new Promise<void>((resolve, reject) => {
         server.on('connection', (socket) => {
@@ -84,7 +86,7 @@ export class Rendezvous {
           child?.kill('SIGKILL')
           reject(new HostError(`it did not listen within ${startTimeout} ms`))
         }, startTimeout)
-        child = this.#spawn(generations.path(number + 1n))
+        child = this.#spawn(spawn, generations.path(number + 1n))
         child.once('error', reject)
         child.once('exit', (status, signal) => {
           reject(new HostError(`it ended at once (${signal ?? `status ${String(status)}`})`))
@@ -104,7 +106,7 @@ export class Rendezvous {
     generations.clean(number)
   }
 
-  #spawn(place: string): ChildProcess {
+  #spawn(spawn: typeof SpawnFunction, place: string): ChildProcess {
     const { output } = this.#parts
     const child = spawn(
       process.execPath,

@@ -1,0 +1,52 @@
+/** The processes that run an app for all relays (option `shared`): detached, so a test must end them itself. */
+import fs from 'node:fs'
+
+import { until } from './until.ts'
+
+/** Processes whose private socket lies in a folder. They are known by the environment they were started with. */
+export function hostsIn(folder: string): number[] {
+  const mark = `FASTCGI_SHARED_HOST=${folder}/`
+  return fs.readdirSync('/proc').flatMap((name) => {
+    if (!/^\d+$/.test(name)) return []
+    try {
+      const environment = fs.readFileSync(`/proc/${name}/environ`, 'latin1').split('\0')
+      return environment.some((each) => each.startsWith(mark)) ? [Number(name)] : []
+    } catch {
+      return [] // gone, or not ours to look at
+    }
+  })
+}
+
+/** Ends them all, and waits until none is left; also those that are only just being started. */
+export async function endHosts(folder: string): Promise<void> {
+  await until(
+    () => {
+      const hosts = hostsIn(folder)
+      for (const pid of hosts) kill(pid)
+      return hosts.length === 0
+    },
+    () => `the processes ${hostsIn(folder).join(', ')} to end`,
+  )
+}
+
+/** Without waiting, for the last act of a process. */
+export function killHosts(folder: string): void {
+  for (const pid of hostsIn(folder)) kill(pid)
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // Gone meanwhile.
+  }
+}
