@@ -59,7 +59,7 @@ describe('configurations', () => {
     for (const mount of ['', '/buy']) {
       for (const { text } of configFiles(name, { ...site, mount })) {
         expect(text).not.toMatch(/myapp|\/srv\/|example\.com|run\/express/)
-        if (mount !== '') expect(text).not.toMatch(/(?<![\w}])\/app(?![\w.])/)
+        expect(mount === '' || !/(?<![\w}])\/app(?![\w.])/.test(text), text).toBe(true)
         // What a server needs to find the app: its script, or its socket.
         expect(text).toMatch(/fcgi\/start\.fcgi|start\.fcgi|\/run\/store\/store\.sock/)
       }
@@ -100,6 +100,21 @@ describe('fastcgi init', () => {
       'package.json',
     ])
     await expectHealthy(site, 'public_html/app.fcgi')
+  })
+
+  it('htaccess: in a document root beside the app, which has no packages', async () => {
+    const site = project({
+      'shop/app.js': helloApp,
+      'shop/package.json': '{ "type": "module" }',
+    })
+    fs.renameSync(site.file('node_modules'), site.file('shop/node_modules'))
+    const words = ['init', 'htaccess', '--docroot', '../htdocs']
+    expect(await runCli(words, { cwd: site.file('shop') })).toMatchObject({ code: 0 })
+    expect(fs.readdirSync(site.file('htdocs')).toSorted()).toEqual(['.htaccess', 'app.fcgi'])
+    expect(fs.readFileSync(site.file('htdocs/app.fcgi'), 'utf8')).toContain(
+      "require('../shop/fcgi/app.fcgi')",
+    )
+    await expectHealthy(site, 'htdocs/app.fcgi')
   })
 
   it('htaccess: under "type": "module" a link, since the place is given', async () => {

@@ -130,15 +130,18 @@ function planAll(server: RecipeName, given: Given): Plan {
       `--script is a name that ends in .fcgi, not ${JSON.stringify(given.script)}`,
     )
   }
-  const folder = server === 'htaccess' ? path.resolve(given.docroot ?? '.') : root
-  const script = planScript({
+  const docroot = server === 'htaccess' ? path.resolve(given.docroot ?? '.') : root
+  // Packages are found from the app's folder, not from a document root beside it.
+  const outside = path.relative(root, docroot).startsWith('..')
+  const inner = planScript({
     entry,
-    folder,
-    fixed: server === 'htaccess',
+    folder: outside ? root : docroot,
+    fixed: server === 'htaccess' && !outside,
     name: given.script,
     mount: recipes[server].needsMount ? mount : '',
     node: given.node,
   })
+  const script = outside ? withDoor(inner, path.join(docroot, given.script)) : inner
   const site: Site = {
     name,
     root,
@@ -149,12 +152,24 @@ function planAll(server: RecipeName, given: Given): Plan {
   }
   const configs: Output[] =
     server === 'htaccess'
-      ? [{ path: path.join(folder, '.htaccess'), text: htaccess(given.script) }]
+      ? [{ path: path.join(docroot, '.htaccess'), text: htaccess(given.script) }]
       : configFiles(server, site).map((file) => ({
           path: path.resolve(given.out, file.name),
           text: file.text,
         }))
   return { ...script, site, outputs: [...script.outputs, ...configs] }
+}
+
+/** A script of two lines where the web server looks for it, which runs the one in the app's folder. */
+function withDoor(inner: ScriptOutputs, door: string): ScriptOutputs {
+  const [shebang] = inner.outputs.find((output) => output.path === inner.script)!.text.split('\n')
+  const target = path.relative(path.dirname(door), inner.script)
+  const text = `${shebang}\nrequire('${target}')\n`
+  return {
+    ...inner,
+    script: door,
+    outputs: [...inner.outputs, { path: door, text, executable: true }],
+  }
 }
 
 function htaccess(script: string): string {
