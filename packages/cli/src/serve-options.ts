@@ -64,6 +64,26 @@ const rows: readonly Row[] = [
     help: 'a socket of its own for fastcgi status',
   },
   {
+    name: 'statusSecret',
+    kind: 'text',
+    value: 'SECRET',
+    help: 'status also for FASTCGI_STATUS of the web server',
+  },
+  { name: 'ping', kind: 'text', value: 'PATH', help: 'answered pong, for health checks' },
+  {
+    name: 'accessLog',
+    kind: 'text',
+    value: '[FORMAT]',
+    help: 'a line a request: combined, common, json',
+  },
+  {
+    name: 'slowLog',
+    kind: 'time',
+    value: 'TIME',
+    help: 'a line for each request that takes longer',
+  },
+  { name: 'requestIds', kind: 'flag', help: 'console lines begin with the id of their request' },
+  {
     name: 'mount',
     kind: 'text',
     value: 'PATH',

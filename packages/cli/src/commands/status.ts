@@ -53,6 +53,7 @@ async function readStatus(address: string, given: Given): Promise<string> {
 function lines(value: unknown, indent = ''): string[] {
   if (typeof value !== 'object' || value === null) return [`${indent}${String(value)}`]
   return Object.entries(value).flatMap(([name, item]) => {
+    if (Array.isArray(item) && item.length === 0) return []
     if (Array.isArray(item) && item.every(isRecord))
       return [`${indent}${name}`, ...table(item, `${indent}  `)]
     if (isRecord(item)) return [`${indent}${name}`, ...lines(item, `${indent}  `)]
