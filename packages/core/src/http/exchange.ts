@@ -10,7 +10,7 @@ import { readIdentity } from '../cgi/identity.ts'
 import { bodyArrived, readParams, type RequestHead } from '../cgi/request-head.ts'
 import { FastcgiRequest, type FastcgiRequestOwner } from './fastcgi-request.ts'
 import { drained, dump, emitClose, internals, probed, requestInternals } from './node-private.ts'
-import { useCgiHead } from './outgoing.ts'
+import { separateHead, useCgiHead } from './outgoing.ts'
 import { StandInSocket, type StandInOwner, type WriteCallback } from './stand-in-socket.ts'
 import { TextHead } from './text-head.ts'
 
@@ -43,6 +43,8 @@ export interface ExchangeContext {
     readonly filter: ((request: IncomingMessage, response: ServerResponse) => unknown) | undefined
   }
   readonly trustRemoteUser: boolean
+  /** Sees a request of the Responder role before it is emitted; true: it answers. */
+  readonly intercept: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
   /** What a handler threw; without it the error is an uncaught exception, as under node:http. */
   readonly handlerError:
     | ((error: unknown, request: IncomingMessage, response: ServerResponse) => void)
@@ -206,11 +208,14 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     }
     response.assignSocket(socket as never)
     response.on('finish', () => this.#finished())
-    if (this.role === filterRole) this.#data = new Readable({ read: () => this.resume() })
+    if (this.role === filterRole) this.#data = dataStream(this)
     // One resource a request: without it AsyncLocalStorage.enterWith() leaks into the next request of the same read.
     new AsyncResource('FASTCGIREQUEST').runInAsyncScope(emitRequest, this, this.#context)
     // After the handler, as under node:http: it sees `complete` false even when there is no body.
-    if (head.body === 'none' || head.contentLength === 0) this.bodyEnd()
+    if (head.body === 'none' || head.contentLength === 0) {
+      if (this.over) request.complete = true
+      else this.bodyEnd()
+    }
   }
 
   /** Which kind of body came, where the params left that open. */
@@ -249,6 +254,16 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
       )
       return
     }
+    if (this.#received === 0) this.endBody()
+    else process.nextTick(endBodyNextTick, this)
+  }
+
+  /**
+   * The request's stream ends. node:http reports a body's end one round of ticks after its last part, though both come in one read: a reader that
+   * fails on that part sees an unfinished request, and 'finish' and 'close' of a response sent at once come first. So this is called two ticks
+   * late where there was a part.
+   */
+  endBody(): void {
     this.request.complete = true
     this.request.push(null)
   }
@@ -299,8 +314,7 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     // node:http lets an unread body run out; here its end can only be said. A body read in part stays unfinished: to
     // end it would pass a part for the whole.
     if (own._consuming && !own._dumped) return
-    this.request.complete = true
-    this.request.push(null)
+    process.nextTick(endBodyNextTick, this)
   }
 
   // What the stand-in socket asks for.
@@ -309,13 +323,13 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     chunk: string | Uint8Array,
     encoding: BufferEncoding | undefined,
     done: WriteCallback | undefined,
-  ): boolean {
+  ): boolean | undefined {
     let content: string | Uint8Array = chunk
     if (!this.#outputBegun && typeof chunk === 'string') {
       // Interim responses (1xx) come before the head, and nothing behind us could carry them.
       if (chunk.startsWith('HTTP/1.1 1')) {
         if (done) process.nextTick(done)
-        return true
+        return undefined
       }
     }
     if (this.#textHead) content = this.#textHead.rewrite(chunk, encoding)
@@ -341,7 +355,9 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
       this.text += text
       this.#waiting += text.length
     } else {
-      this.#addBytes(Buffer.from(text, encoding))
+      const head = this.#waiting === 0 && !this.headSent ? separateHead(this.response, text) : ''
+      if (head !== '') this.#addBytes(Buffer.from(head, 'latin1'))
+      this.#addBytes(Buffer.from(text.slice(head.length), encoding))
     }
   }
 
@@ -420,25 +436,29 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     if (this.over) return
     this.over = true
     this.#outlet.failed(this, error)
-    process.nextTick(() => {
-      if (error) {
-        this.socket._hadError = true
-        if (this.socket.listenerCount('error') > 0) this.socket.emit('error', error)
-        this.server.emit('clientError', error, this.socket)
-      }
+    if (error) process.nextTick(() => this.#announceError(error))
+    // A real socket closes at the end of this turn of the event loop: what the app still does in it is not disturbed.
+    setImmediate(() => {
       this.#announceLoss()
       this.socket.emit('close', error !== undefined)
     })
   }
 
+  #announceError(error: Error): void {
+    this.socket._hadError = true
+    if (this.socket.listenerCount('error') > 0) this.socket.emit('error', error)
+    this.server.emit('clientError', error, this.socket)
+  }
+
   timedOut(): void {
     if (this.over) return
     const { socket, request, response, server } = this
-    socket.emit('timeout')
     const requestHeard = !request.complete && request.emit('timeout', socket)
     const responseHeard = response.emit('timeout', socket)
     const serverHeard = server.emit('timeout', socket)
     if (!requestHeard && !responseHeard && !serverHeard) socket.destroy()
+    // Last, as node:http has listened for longer than any app: a listener here does not save the request.
+    socket.emit('timeout')
   }
 
   writeStderr(text: Uint8Array, done: () => void): void {
@@ -476,12 +496,30 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
   }
 }
 
+/** FCGI_DATA as a stream. As with an IncomingMessage its loss is no uncaught exception where nobody listens for it. */
+function dataStream(exchange: Exchange): Readable {
+  return new Readable({
+    read: () => exchange.resume(),
+    destroy(this: Readable, error, done) {
+      done(this.listenerCount('error') > 0 ? error : null)
+    },
+  })
+}
+
 type ResponseConstructor = new (
   request: IncomingMessage,
   options: { highWaterMark: number },
 ) => ServerResponse
 
 const filterRole = 3
+
+function endBodyNextTick(exchange: Exchange): void {
+  process.nextTick(endBody, exchange)
+}
+
+function endBody(exchange: Exchange): void {
+  exchange.endBody()
+}
 
 function emitRequest(this: Exchange, context: ExchangeContext): void {
   const { request, response } = this
@@ -495,6 +533,8 @@ function emitRequest(this: Exchange, context: ExchangeContext): void {
       if (handlerError && result instanceof Promise) {
         result.catch((error: unknown) => handlerError(error, request, response))
       }
+    } else if (context.intercept !== undefined && context.intercept(request, response)) {
+      // Answered.
     } else if (request.headers.expect === undefined) {
       server.emit('request', request, response)
     } else if (continueExpectation.test(request.headers.expect)) {

@@ -57,6 +57,19 @@ export function cgiBlock(lines: string, status: number, reason: string): string 
   return block.slice(0, -2) + statusLine(status, reason) + '\r\n'
 }
 
+/**
+ * The part of a response's first text that is to go out as latin1, whatever the rest is. Node hands a head over
+ * together with the first text, in that text's encoding, but where it frames in chunks the head goes with the latin1
+ * of the chunk's size. So a head with umlauts is spoilt by UTF-8 behind it or not: here as there.
+ */
+export function separateHead(response: ServerResponse, text: string): string {
+  const own = internals(response)
+  const head = own._header
+  if (head === null || Buffer.byteLength(head) === head.length || !text.startsWith(head)) return ''
+  const framed = own.useChunkedEncodingByDefault && !/(?:^|\n)content-length:/i.test(head)
+  return framed ? head : ''
+}
+
 /** Makes a response write CGI heads. */
 export function useCgiHead(response: ServerResponse): void {
   internals(response)._storeHeader = storeCgiHeader

@@ -2,7 +2,7 @@
 // carry many requests, so addresses, timeouts, 'close' and destroy() are per request: this object is what one request
 // sees of its connection. It is not a stream: it costs a tenth of one, and all that Node's http asks of it is here.
 import { EventEmitter } from 'node:events'
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { RequestHead } from '../cgi/request-head.ts'
 import { readTls } from '../cgi/tls.ts'
 
@@ -20,12 +20,13 @@ export interface StandInOwner {
   readonly writableHighWaterMark: number
   readonly readableHighWaterMark: number
   readonly params: Record<string, string>
-  /** Takes what the response writes; false when the writer should wait for 'drain'. */
+  readonly response: ServerResponse
+  /** Takes what the response writes; false when the writer should wait for 'drain', undefined when it goes nowhere. */
   write(
     chunk: string | Uint8Array,
     encoding: BufferEncoding | undefined,
     done: WriteCallback | undefined,
-  ): boolean
+  ): boolean | undefined
   /** The writer has let go: what was written may be sent. */
   flush(): void
   /** The reader wants more of the body. */
@@ -147,6 +148,11 @@ export class StandInSocket extends EventEmitter {
     return { name, standardName: name, version: this.getProtocol() ?? '' }
   }
 
+  /** Node's streams look at it: a socket is closed for them as soon as it is destroyed. */
+  get closed(): boolean {
+    return this.destroyed
+  }
+
   get readyState(): string {
     if (this.destroyed) return 'closed'
     if (this.readable) return this.writable ? 'open' : 'readOnly'
@@ -154,6 +160,8 @@ export class StandInSocket extends EventEmitter {
   }
 
   get writableLength(): number {
+    // With 0 Node would report a response that is ended now as finished.
+    if (this.destroyed) return this.#owner.response.writableEnded ? 0 : 1
     return this.#corked > 0 ? this.#owner.unsent : this.#owner.unsentOnceFlushed
   }
 
@@ -197,6 +205,7 @@ export class StandInSocket extends EventEmitter {
     }
     if (this.timeout !== 0) this.#restartTimer()
     const more = this.#owner.write(chunk, encoding ?? undefined, done)
+    if (more === undefined) return true
     if (this.#corked === 0) this.#owner.flush()
     return more
   }
