@@ -59,7 +59,13 @@ class HttpConnection {
     socket.on('error', () => {})
     socket.on('data', (chunk) => {
       this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk])
-      if (this.#answer) this.#buffer = this.#answer.take(this.#buffer)
+      if (this.#answer === undefined) return
+      try {
+        this.#buffer = this.#answer.take(this.#buffer)
+      } catch (error) {
+        socket.destroy()
+        throw error
+      }
     })
     socket.on('close', () => this.#answer?.closed())
   }
@@ -97,29 +103,36 @@ class HttpAnswer extends Answer {
     'head'
   #left = 0
   #close = false
+  /** Bytes of the request that have not been sent: with any the connection serves no other. */
+  #unsent: number
 
   constructor(socket: net.Socket, request: Request) {
     super()
     this.#socket = socket
     this.#method = request.method ?? 'GET'
     this.#chunked = request.framing === 'chunked'
+    this.#unsent = this.#chunked ? 1 : ((request.framing ?? 0) as number)
   }
 
   get reusable(): boolean {
-    return this.end === 'complete' && !this.#close
+    return this.end === 'complete' && !this.#close && this.#unsent === 0
   }
 
   override send(chunk: string | Buffer): void {
     const content = Buffer.from(chunk)
-    if (!this.#chunked) this.#socket.write(content)
-    else {
+    if (!this.#chunked) {
+      this.#socket.write(content)
+      this.#unsent -= content.length
+    } else {
       const size = Buffer.from(`${content.length.toString(16)}\r\n`)
       this.#socket.write(Buffer.concat([size, content, Buffer.from('\r\n')]))
     }
   }
 
   override sendEnd(): void {
-    if (this.#chunked) this.#socket.write('0\r\n\r\n')
+    if (!this.#chunked) return
+    this.#socket.write('0\r\n\r\n')
+    this.#unsent = 0
   }
 
   override abort(): void {
@@ -142,7 +155,7 @@ class HttpAnswer extends Answer {
   /** Reads what it can; returns the rest. */
   take(input: Buffer): Buffer {
     let rest = input
-    for (;;) {
+    while (rest.length > 0) {
       const before = rest
       const state = this.#state
       if (state === 'head') rest = this.#takeHead(rest)
@@ -151,8 +164,9 @@ class HttpAnswer extends Answer {
         this.part(rest)
         rest = Buffer.alloc(0)
       } else if (state !== 'done') rest = this.#takeLine(rest)
-      if (rest === before && state === this.#state) return rest
+      if (rest === before && state === this.#state) break
     }
+    return rest
   }
 
   #takeHead(input: Buffer): Buffer {
@@ -202,6 +216,7 @@ class HttpAnswer extends Answer {
     if (this.#state === 'chunk-end') this.#state = 'size'
     else if (this.#state === 'size') {
       this.#left = Number.parseInt(line, 16)
+      if (Number.isNaN(this.#left)) throw new Error(`no chunk size: ${line}`)
       this.#state = this.#left === 0 ? 'trailers' : 'chunk'
     } else if (line === '') this.#done()
     else this.trailers.push(lowerName(line))

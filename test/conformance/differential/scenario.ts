@@ -20,6 +20,8 @@ export interface Scenario {
   readonly open?: boolean
   /** What has to be seen before the two are compared, beside the response's 'close'. */
   readonly settled?: (trace: Trace) => boolean
+  /** Only where the connection is kept: node:http closes it with the response. */
+  readonly kept?: boolean
   /** Differences that stay; each must show. */
   readonly differs?: readonly DifferenceName[]
   /** Least major version of Node. */

@@ -1,5 +1,15 @@
 /** All scenarios. */
 import type { Scenario } from './scenario.ts'
+import { abortScenarios } from './scenarios/aborts.ts'
+import { bodyScenarios } from './scenarios/bodies.ts'
 import { requestScenarios } from './scenarios/requests.ts'
+import { responseScenarios } from './scenarios/responses.ts'
+import { surroundingScenarios } from './scenarios/surroundings.ts'
 
-export const scenarios: readonly Scenario[] = [...requestScenarios]
+export const scenarios: readonly Scenario[] = [
+  ...requestScenarios,
+  ...bodyScenarios,
+  ...responseScenarios,
+  ...abortScenarios,
+  ...surroundingScenarios,
+]
