@@ -105,6 +105,17 @@ export const responseCases: readonly HttpCase[] = [
     },
   },
   {
+    name: 'a body compressed by the server',
+    not: (site) => (site.can.compresses === true ? undefined : 'this file does not ask it to'),
+    async run(site) {
+      const headers = { 'Accept-Encoding': 'gzip' }
+      const response = await ask(site, '/compressed', { headers })
+      expect(response.headers['content-encoding']).toBe('gzip')
+      const seen = JSON.parse(zlib.gunzipSync(response.body).toString())
+      expect(seen).toMatchObject({ url: '/compressed' })
+    },
+  },
+  {
     name: 'a header block of 2 kB',
     async run(site) {
       const response = await ask(site, '/big-head?count=16')

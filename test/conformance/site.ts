@@ -28,6 +28,8 @@ export interface Abilities {
   readonly offload: 'x-accel-redirect' | 'x-sendfile' | undefined
   /** Static files come from the server. */
   readonly staticFiles: boolean
+  /** The server compresses what the app does not; default: it does not. */
+  readonly compresses?: boolean
   /** The client's Authorization header reaches the app. */
   readonly authorization: boolean
   /** All requests are served by one process, so that one request can look at another. */

@@ -28,7 +28,7 @@ export const caddy: Server = {
 }
 
 export const caddySetups: readonly Setup[] = [
-  { server: 'caddy', file: 'Caddyfile' },
+  { server: 'caddy', file: 'Caddyfile', can: { compresses: true } },
   { server: 'caddy', file: 'subpath.Caddyfile', mount: '/app' },
   { server: 'caddy', file: 'https.Caddyfile', tls: true, can: { staticFiles: false } },
 ]

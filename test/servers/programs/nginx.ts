@@ -52,7 +52,12 @@ export const nginxSetups: readonly Setup[] = [
   {
     server: 'nginx',
     file: 'site.conf',
-    can: { streamsResponses: true, staticFiles: true, offload: 'x-accel-redirect' },
+    can: {
+      streamsResponses: true,
+      staticFiles: true,
+      compresses: true,
+      offload: 'x-accel-redirect',
+    },
   },
   { server: 'nginx', file: 'subpath.conf', mount: '/app', can: { staticFiles: true } },
   {
