@@ -11,14 +11,17 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { checkFolder, openFolder, readKey, socketName } from './folder.ts'
 
 let place = ''
 beforeEach(() => {
   place = mkdtempSync(join(tmpdir(), 'fcgi-folder-'))
 })
-afterEach(() => rmSync(place, { recursive: true, force: true }))
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(place, { recursive: true, force: true })
+})
 
 const inPlace = (name: string): string => join(place, name)
 
@@ -38,7 +41,8 @@ describe('openFolder', () => {
   it('takes the next place where one cannot be trusted', () => {
     const runtime = inPlace('run')
     mkdirSync(join(runtime, 'fastcgi'), { recursive: true, mode: 0o755 })
-    expect(openFolder({ XDG_RUNTIME_DIR: runtime })).not.toBe(join(runtime, 'fastcgi'))
+    vi.stubEnv('TMPDIR', place)
+    expect(openFolder({ XDG_RUNTIME_DIR: runtime })).toBe(inPlace(`fastcgi-${process.getuid?.()}`))
     chmodSync(join(runtime, 'fastcgi'), 0o700)
     expect(openFolder({ XDG_RUNTIME_DIR: runtime })).toBe(join(runtime, 'fastcgi'))
   })

@@ -44,6 +44,8 @@ export async function openHost(
   return { name: place, close: () => host.close(), intact: () => host.intact() }
 }
 
+/** Milliseconds the first relay has to connect before the app is loaded all the same. */
+const firstRelayTimeout = 2000
 /** Milliseconds for the greeting; a relay sends it with the connection. */
 const greetingTimeout = 10_000
 
@@ -57,6 +59,7 @@ export class Host {
   #key: string
   #inode: bigint | undefined
   #idle: NodeJS.Timeout | undefined
+  #attached: () => void = () => {}
 
   /** @throws Error when the place cannot be one */
   constructor(parts: HostParts) {
@@ -83,6 +86,8 @@ export class Host {
     this.#checkIdle()
     // No answer is expected: the starter closes, or has died, and then those who waited for it find us all the same.
     void greet(this.#generations.path(this.#number - 1n), 'host', this.#key).catch(() => {})
+    // An app that ends the process while it is loaded shall do so in front of somebody who can answer 503.
+    await this.#firstRelay()
     return true
   }
 
@@ -95,6 +100,16 @@ export class Host {
   /** Whether relays can find this socket. */
   intact(): boolean {
     return this.#lookUp() === this.#inode
+  }
+
+  #firstRelay(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, firstRelayTimeout)
+      this.#attached = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 
   #lookUp(): bigint | undefined {
@@ -158,6 +173,7 @@ export class Host {
     if (kind === 'host') return
     socket.write(`${process.pid}\n`)
     this.#output.add(socket)
+    this.#attached()
     clearTimeout(this.#idle)
     socket.once('close', () => this.#checkIdle())
   }

@@ -15,7 +15,7 @@ export interface Listener {
 /** Milliseconds for a process to get from its start to listening: 0.1 s on an idle machine. */
 const startTimeout = 30_000
 /** Hosts that are found and gone again, one after the other, for one connection. */
-const maxTries = 10
+const maxTries = 4
 /** Milliseconds before a full backlog is tried again, and how often that is. */
 const backlogPause = 20
 const backlogTries = 500

@@ -31,8 +31,10 @@ export class HostError extends Error {
   override name = 'HostError'
 }
 
-/** A host that is found and lost again so often in a row does not stay. */
-const maxAttempts = 20
+/** Looks, each after something has changed: many come and go at once. */
+const maxAttempts = 100
+/** Hosts that one relay starts in vain. */
+const maxStarts = 3
 
 /** Finds or starts the host of one app. */
 export class Rendezvous {
@@ -48,7 +50,8 @@ export class Rendezvous {
    */
   async find(): Promise<FoundHost> {
     const { generations, key } = this.#parts
-    for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    let starts = 0
+    for (let attempt = 0; attempt < maxAttempts && starts < maxStarts; attempt += 1) {
       const newest = generations.newest()
       if (newest > 0n) {
         const path = generations.path(newest)
@@ -61,9 +64,11 @@ export class Rendezvous {
         if (generations.newest() !== newest) continue
       }
       const server = createServer({ allowHalfOpen: true })
-      if (await generations.take(server, newest + 1n)) await this.#start(server, newest + 1n)
+      if (!(await generations.take(server, newest + 1n))) continue
+      starts += 1
+      await this.#start(server, newest + 1n)
     }
-    throw new HostError(`it ended ${maxAttempts} times while it was being connected to`)
+    throw new HostError('it ended again and again before it could be connected to')
   }
 
   /** We are the one: those who come meanwhile wait on our socket. */

@@ -1,0 +1,393 @@
+// Relays and hosts as processes, started as a web server starts them.
+import { once } from 'node:events'
+import { readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { compileCore, type CompiledCore } from '../../../../test/support/compiled-core.ts'
+import {
+  killLeftovers,
+  listeningServer,
+  startNode,
+  type NodeProcess,
+  type NodeProcessOptions,
+} from '../../../../test/support/node-process.ts'
+import { endHosts, hostsIn, isAlive, killHosts } from '../../../../test/support/shared-hosts.ts'
+import { until } from '../../../../test/support/until.ts'
+import { request, type ClientResponse, type RequestOptions } from '../client.ts'
+
+let core: CompiledCore
+let privateFolder = ''
+let count = 0
+
+const app = `
+let running = 0
+export default (req, res) => {
+  const [, what] = req.url.split('/')
+  if (what === 'log') console.log('said by the app')
+  if (what === 'crash') process.exit(1)
+  if (what === 'throw') return void setImmediate(() => { throw new Error('thrown by the app') })
+  if (what === 'slow') { running++; res.on('close', () => running--); return }
+  if (what === 'wait') { console.error('waiting'); globalThis.go = () => res.end('waited ' + process.pid); return }
+  if (what === 'go') globalThis.go()
+  if (what === 'seen') return void res.end(JSON.stringify({
+    url: req.url, originalUrl: req.originalUrl, headers: req.headers, raw: req.rawHeaders,
+    mount: req.fastcgi.mount, params: { ...req.fastcgi.params }, role: req.fastcgi.role,
+    id: req.fastcgi.requestId, user: req.fastcgi.remoteUser, remote: req.socket.remoteAddress,
+    port: req.socket.remotePort, encrypted: req.socket.encrypted,
+    environment: Object.keys(process.env).filter((name) => name.startsWith('FASTCGI_')),
+  }))
+  if (what === 'running') return void res.end(String(running))
+  if (what === 'echo') return void req.pipe(res)
+  res.end(String(process.pid))
+}
+`
+
+beforeAll(async () => {
+  core = await compileCore()
+  privateFolder = join(core.folder, 'private')
+  process.once('exit', leave)
+  core.write('app.mjs', app)
+  core.write('light.cjs', scriptOf('@fastcgi/core/shared', ''))
+  core.write('full.cjs', scriptOf('@fastcgi/core', ''))
+})
+
+afterAll(async () => {
+  killLeftovers()
+  await endHosts(privateFolder)
+  process.removeListener('exit', leave)
+  core.remove()
+})
+
+afterEach(async () => {
+  killLeftovers()
+  await endHosts(privateFolder)
+})
+
+function leave(): void {
+  killHosts(privateFolder)
+}
+
+/** Hosts leave by themselves, too, should a test be killed. */
+function scriptOf(entry: string, options: string, load = `import('./app.mjs')`): string {
+  return `const { serve } = require('${entry}')
+serve(() => ${load}, { sharedIdleTimeout: 30000, ${options} })
+`
+}
+
+interface Relay extends NodeProcess {
+  /** Its status. The host holds the other end of its descriptor 2, so `ended` may come much later. */
+  readonly exited: Promise<number | null>
+  readonly socketPath: string
+}
+
+/** Starts a script with a listening socket on descriptor 0. */
+async function relay(
+  script: string,
+  { env, ...options }: Partial<NodeProcessOptions> = {},
+): Promise<Relay> {
+  const socketPath = join(core.folder, `s${(count += 1)}.sock`)
+  const started = startNode({
+    file: join(core.folder, script),
+    stdin: await listeningServer(socketPath),
+    env: { FASTCGI_SHARED: '1', FASTCGI_SHARED_DIR: privateFolder, ...env },
+    ...options,
+  })
+  const exited = once(started.child, 'exit').then(([status]: unknown[]) => status as number | null)
+  return { ...started, socketPath, exited }
+}
+
+function get(
+  { socketPath }: Relay,
+  path = '/',
+  options: Partial<RequestOptions> = {},
+): Promise<ClientResponse> {
+  return request({ socketPath, path, ...options } as RequestOptions)
+}
+
+async function hostOf(through: Relay): Promise<number> {
+  const response = await get(through)
+  expect(response.status).toBe(200)
+  return Number(await response.text())
+}
+
+function gone(pid: number): Promise<void> {
+  return until(() => !isAlive(pid), `process ${pid} to end`)
+}
+
+describe('serve with shared', () => {
+  it.each(['light.cjs', 'full.cjs'])(
+    'runs the app in one process, not in those that are started (%s)',
+    async (script) => {
+      const relays = await Promise.all([relay(script), relay(script)])
+      const hosts = await Promise.all(relays.map(hostOf))
+      expect(new Set(hosts).size).toBe(1)
+      expect(relays.map(({ pid }) => pid)).not.toContain(hosts[0])
+      expect(hostsIn(privateFolder)).toEqual([hosts[0]])
+      // One of them has said what the host says; what the app says reaches a relay, too.
+      await (await get(relays[0] as Relay, '/log')).discard()
+      const said = (): string => relays.map(({ stderr }) => stderr()).join('')
+      await until(() => said().includes('said by the app\n'), said)
+    },
+  )
+
+  it('gives one host for 50 relays at once over the sockets of dead processes', async () => {
+    const first = await relay('light.cjs')
+    const dead = await hostOf(first)
+    process.kill(dead, 'SIGKILL')
+    await gone(dead)
+    first.child.kill('SIGKILL')
+    const relays = await Promise.all(Array.from({ length: 50 }, () => relay('light.cjs')))
+    const hosts = await Promise.all(relays.map(hostOf))
+    expect(new Set(hosts).size).toBe(1)
+    expect(hostsIn(privateFolder)).toEqual([hosts[0]])
+    expect(hosts[0]).not.toBe(dead)
+  }, 120_000)
+
+  it('waits for whoever is starting the host, and takes over when that process dies', async () => {
+    const first = await relay('light.cjs')
+    const dead = await hostOf(first)
+    process.kill(dead, 'SIGKILL')
+    await gone(dead)
+    const [name, number] = newestSocket()
+    const starter = startNode({
+      file: core.write(
+        'starter.cjs',
+        `require('net').createServer((socket) => console.error('asked')).listen(process.argv[2])`,
+      ),
+      args: [join(privateFolder, `${name}.${number + 1}`)],
+    })
+    await until(() => newestSocket()[1] === number + 1, 'the starter to listen')
+    const answer = get(first)
+    await starter.waitForStderr(/asked/)
+    expect(hostsIn(privateFolder)).toEqual([])
+    starter.child.kill('SIGKILL')
+    const host = Number(await (await answer).text())
+    expect(hostsIn(privateFolder)).toEqual([host])
+    expect(newestSocket()).toEqual([name, number + 3])
+  })
+
+  it('answers 503 what the host had not answered when it died, and starts another for the next', async () => {
+    const through = await relay('light.cjs')
+    const host = await hostOf(through)
+    const lost = get(through, '/slow')
+    await until(async () => (await (await get(through, '/running')).text()) === '1', 'the request')
+    process.kill(host, 'SIGKILL')
+    const answer = await lost
+    expect(answer.status).toBe(503)
+    expect(await answer.text()).toContain('ended before it answered')
+    await through.waitForStderr(new RegExp(`503: process ${host} .*FCGI_HOST_GONE`))
+    expect(await hostOf(through)).not.toBe(host)
+  })
+
+  it('writes to the error log why the app has crashed', async () => {
+    const through = await relay('light.cjs')
+    expect((await get(through, '/throw')).status).toBe(503)
+    await through.waitForStderr(/Error: thrown by the app/)
+    expect((await get(through, '/crash')).status).toBe(503)
+    await hostOf(through)
+  })
+
+  it('answers 503 when the app does not load, with the reason in the log', async () => {
+    core.write('broken.mjs', `throw new Error('cannot load')`)
+    core.write('broken.cjs', scriptOf('@fastcgi/core/shared', '', `import('./broken.mjs')`))
+    const through = await relay('broken.cjs')
+    const answer = await get(through)
+    expect(answer.status).toBe(503)
+    expect(await answer.text()).toMatch(/look for [0-9a-f]{8}/)
+    await through.waitForStderr(/Error: cannot load/)
+    core.write('exits.cjs', scriptOf('@fastcgi/core/shared', '', 'process.exit(3)'))
+    const other = await relay('exits.cjs')
+    expect((await get(other)).status).toBe(503)
+    await other.waitForStderr(/FCGI_HOST_GONE/)
+  })
+
+  it('shows the app what it would see without a relay', async () => {
+    core.write('plain.cjs', scriptOf('@fastcgi/core', 'shared: false'))
+    const see = async (script: string): Promise<Record<string, unknown>> => {
+      const params = {
+        SCRIPT_NAME: `/${script}`,
+        SCRIPT_FILENAME: join(core.folder, script),
+        DOCUMENT_ROOT: core.folder,
+        PATH_INFO: '/seen/x y',
+        REQUEST_URI: `/${script}/seen/x%20y?a=b`,
+        QUERY_STRING: 'a=b',
+        REMOTE_ADDR: '192.0.2.7',
+        REMOTE_PORT: '4711',
+        REMOTE_USER: 'ann',
+        AUTH_TYPE: 'Basic',
+        HTTPS: 'on',
+        SERVER_SOFTWARE: 'Apache/2.4.62 (Debian)',
+        HTTP_X_TEST: 'yes',
+      }
+      const text = await (await get(await relay(script), '/', { params })).text()
+      return JSON.parse(text.replaceAll(script, 'full.cjs')) as Record<string, unknown>
+    }
+    const [alone, behind] = [await see('plain.cjs'), await see('full.cjs')]
+    expect(behind).toMatchObject({ mount: '/full.cjs', url: '/seen/x%20y?a=b' })
+    expect(alone['environment']).toEqual(['FASTCGI_SHARED_DIR'])
+    expect(behind).toEqual(alone)
+  })
+
+  it('passes a large body both ways', async () => {
+    const body = Buffer.alloc(8 << 20, 'x')
+    const through = await relay('light.cjs')
+    const answer = await get(through, '/echo', { method: 'POST', body })
+    expect((await answer.bytes()).length).toBe(body.length)
+  })
+
+  it('tells the app when the web server goes away', async () => {
+    const through = await relay('light.cjs')
+    const aborted = new AbortController()
+    const lost = get(through, '/slow', { signal: aborted.signal }).catch(() => {})
+    const running = async (): Promise<string> => (await get(through, '/running')).text()
+    await until(async () => (await running()) === '1', 'the request to run')
+    aborted.abort()
+    await lost
+    await until(async () => (await running()) === '0', 'the app to see its end')
+  })
+
+  it('lets in who may connect: the relay knows the peer', async () => {
+    const start = async (addresses: string, script: string): Promise<[NodeProcess, number]> => {
+      const server = await listeningServer({ port: 0 })
+      const { port } = server.address() as { port: number }
+      const env = {
+        FASTCGI_SHARED: '1',
+        FASTCGI_SHARED_DIR: privateFolder,
+        FCGI_WEB_SERVER_ADDRS: addresses,
+      }
+      return [startNode({ file: join(core.folder, script), stdin: server, env }), port]
+    }
+    for (const script of ['light.cjs', 'full.cjs']) {
+      const [, admitted] = await start('127.0.0.1', script)
+      const answer = await request({ host: '127.0.0.1', port: admitted, path: '/' })
+      expect(answer.status).toBe(200)
+      await answer.discard()
+      const [, refused] = await start('192.0.2.1', script)
+      await expect(request({ host: '127.0.0.1', port: refused, path: '/' })).rejects.toThrow()
+    }
+  })
+})
+
+describe('the end', () => {
+  it('of a relay: what runs through it is finished', async () => {
+    const [one, other] = await Promise.all([relay('light.cjs'), relay('light.cjs')])
+    const host = await hostOf(one)
+    const answer = get(one, '/wait')
+    await until(() => /waiting/.test(one.stderr() + other.stderr()), 'the request to run')
+    one.child.kill('SIGTERM')
+    await one.waitForStderr(/SIGTERM: finishing what runs/)
+    await (await get(other, '/go')).discard()
+    expect(await (await answer).text()).toBe(`waited ${host}`)
+    expect(await one.exited).toBe(0)
+    expect(await hostOf(other)).toBe(host)
+  })
+
+  it('of the host, by SIGTERM: it finishes, and the next request gets another', async () => {
+    const through = await relay('full.cjs')
+    const host = await hostOf(through)
+    const answer = get(through, '/wait')
+    await through.waitForStderr(/waiting/)
+    process.kill(host, 'SIGTERM')
+    await through.waitForStderr(/SIGTERM: finishing what runs/)
+    const next = await hostOf(through)
+    expect(next).not.toBe(host)
+    // Still there for what it has begun.
+    expect(isAlive(host)).toBe(true)
+    through.child.kill('SIGTERM')
+    process.kill(host, 'SIGTERM')
+    expect((await answer).status).toBe(503)
+    await gone(host)
+    expect(await through.exited).toBe(0)
+  })
+
+  it('of the host, by a touched restart file, in mid-load: no request is lost', async () => {
+    core.write('tmp/restart.txt', '')
+    const relays = await Promise.all(Array.from({ length: 4 }, () => relay('light.cjs')))
+    const before = await hostOf(relays[0] as Relay)
+    let after = 0
+    const statuses = new Set<number>()
+    const visit = async (through: Relay): Promise<void> => {
+      while (after < 40) {
+        const answer = await get(through)
+        statuses.add(answer.status)
+        const pid = Number(await answer.text())
+        if (pid !== before) after += 1
+      }
+    }
+    const visitors = relays.flatMap((each) => [visit(each), visit(each)])
+    const file = join(core.folder, 'tmp/restart.txt')
+    utimesSync(file, new Date(), new Date(statSync(file).mtimeMs + 60_000))
+    await Promise.all(visitors)
+    expect([...statuses]).toEqual([200])
+    await gone(before)
+    expect(hostsIn(privateFolder)).toHaveLength(1)
+    for (const { child } of relays) expect(child.exitCode).toBeNull()
+    rmSync(file)
+  })
+
+  it('of the host, when no relay has been there for a while, though not while one is', async () => {
+    core.write('brief.cjs', scriptOf('@fastcgi/core/shared', 'sharedIdleTimeout: 100'))
+    const [one, other] = await Promise.all([relay('brief.cjs'), relay('brief.cjs')])
+    const host = await hostOf(one)
+    one.child.kill('SIGTERM')
+    await one.exited
+    expect(await hostOf(other)).toBe(host)
+    other.child.kill('SIGTERM')
+    await gone(host)
+  })
+})
+
+describe('where it cannot be', () => {
+  it('serves by itself, and says so once', async () => {
+    core.write('folder/file', '')
+    const env = { FASTCGI_SHARED_DIR: join(core.folder, 'app.mjs') }
+    for (const script of ['light.cjs', 'full.cjs']) {
+      const alone = await relay(script, { env })
+      expect(await hostOf(alone)).toBe(alone.pid)
+      await (await get(alone)).discard()
+      expect(alone.stderr().match(/FCGI_NOT_SHARED/g)).toHaveLength(1)
+      expect(alone.stderr()).toMatch(/app\.mjs is no folder/)
+    }
+  })
+
+  it('refuses a folder that others may enter', async () => {
+    core.write('open/file', '')
+    const alone = await relay('light.cjs', {
+      env: { FASTCGI_SHARED_DIR: join(core.folder, 'open') },
+    })
+    expect(await hostOf(alone)).toBe(alone.pid)
+    expect(alone.stderr()).toMatch(/open is open to others/)
+  })
+
+  it.each(['light.cjs', 'full.cjs'])('is refused on a socket of our own (%s)', async (script) => {
+    const started = startNode({
+      file: join(core.folder, script),
+      args: ['--listen', join(core.folder, 'own.sock'), '--shared'],
+    })
+    expect(await started.ended).toBe(64)
+    expect(started.stderr()).toMatch(/shared is for the processes that a web server starts/)
+  })
+
+  it('gives nobody the host who does not know the key', async () => {
+    const through = await relay('light.cjs')
+    const host = await hostOf(through)
+    const [name, number] = newestSocket()
+    const { greet } = await import('./link.ts')
+    const path = join(privateFolder, `${name}.${number}`)
+    expect((await greet(path, 'request', 'f'.repeat(64))).type).toBe('closed')
+    expect((await greet(path, 'relay', '')).type).toBe('closed')
+    expect(await hostOf(through)).toBe(host)
+  })
+})
+
+/** The name and highest number of the sockets that were made last. */
+function newestSocket(): [string, number] {
+  const all = readdirSync(privateFolder).flatMap((file): [string, number, number][] => {
+    const [, name, number] = /^([0-9a-f]{16})\.(\d+)$/.exec(file) ?? []
+    if (name === undefined) return []
+    return [[name, Number(number), statSync(join(privateFolder, file)).ctimeMs]]
+  })
+  const last = all.sort((left, right) => left[2] - right[2] || left[1] - right[1]).at(-1)
+  const [name = ''] = last ?? []
+  return [name, Math.max(...all.filter(([each]) => each === name).map(([, number]) => number))]
+}
