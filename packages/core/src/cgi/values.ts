@@ -39,10 +39,14 @@ export function readVersion(text: string, head: RequestHead): void {
   head.httpVersion = `${head.httpVersionMajor}.${head.httpVersionMinor}`
 }
 
-/** The address of a peer, undefined for a unix socket (nginx says `unix:`). */
+/**
+ * The address of a peer, undefined for a unix socket (nginx says `unix:`). What could be neither an address nor a name
+ * is none: it would end up in Forwarded and X-Forwarded-For.
+ */
 export function readAddress(text: string, slot: number): string | undefined {
   const address = valueOf(text, slot)
-  return address === '' || address.startsWith('unix:') ? undefined : address
+  if (address === '' || address.startsWith('unix:')) return undefined
+  return /^[\w.:%-]+$/.test(address) ? address : undefined
 }
 
 /** A port, undefined for what is none. */

@@ -147,6 +147,8 @@ export function answer(request: IncomingMessage, response: ServerResponse, refus
   const page = request.headers.accept?.includes('text/html') ? refusal.page?.(request) : undefined
   const text = `${refusal.status} ${http.STATUS_CODES[refusal.status] ?? ''}\n\n${refusal.text}\n`
   response.statusCode = refusal.status
+  // The app's own may be what it failed on: Node refuses control characters in it.
+  response.statusMessage = ''
   response.setHeader('Content-Type', `text/${page === undefined ? 'plain' : 'html'}; charset=utf-8`)
   response.setHeader('Cache-Control', 'no-store')
   if (refusal.status === 503) response.setHeader('Retry-After', '5')

@@ -438,6 +438,7 @@ export class Transport implements Outlet {
       this.#context.running--
     }
     const request = exchange.ticket as Request
+    const { midRecord } = this.#connection
     const close = this.#connection.end(request)
     try {
       exchange.bodyDropped()
@@ -445,7 +446,7 @@ export class Transport implements Outlet {
       throwLater(error)
     }
     const quiet = request.role === Role.Filter ? request.dataComplete : request.stdinComplete
-    if (close) this.#close(quiet)
+    if (close) this.#close(quiet && !midRecord)
     else if (this.#draining || this.#doomed) this.#closeIfIdle()
     else if (this.#paused) this.#updateFlow()
   }
@@ -728,7 +729,7 @@ export class Transport implements Outlet {
       this.socket.resume()
     }
     const { socket } = this
-    if (quiet && !this.#connection.midRecord && 'destroySoon' in socket) {
+    if (quiet && 'destroySoon' in socket) {
       ;(socket as Socket).destroySoon()
     } else {
       socket.end()

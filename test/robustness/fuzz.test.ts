@@ -1,0 +1,72 @@
+/**
+ * FASTCGI_TEST_FUZZ sets the number of conversations, FASTCGI_TEST_SEED which they are; `npm run test:long` plays a
+ * million. A finding is written to a file that becomes a regression input in `test/fixtures/fuzz/`.
+ */
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { describe, expect, it } from 'vitest'
+
+import { Random } from './fuzz/random.ts'
+import { fuzz, play, Target } from './fuzz/run.ts'
+
+const COUNT = Number(process.env['FASTCGI_TEST_FUZZ'] ?? 4000)
+const SEED = Number(process.env['FASTCGI_TEST_SEED'] ?? 1996)
+const fixtures = path.resolve(import.meta.dirname, '../fixtures/fuzz')
+
+describe('mutated conversations', () => {
+  it(
+    `${COUNT} of them, seed ${SEED}: no exception, no hang, no byte that is none of ours`,
+    async () => {
+      const start = performance.now()
+      const findings = await fuzz(SEED, COUNT, (done) => {
+        if (done > 0 && done % 50_000 === 0) {
+          const { rss, heapUsed } = process.memoryUsage()
+          const seconds = Math.round((performance.now() - start) / 1000)
+          console.log(
+            `${done} after ${seconds} s, rss ${rss >> 20} MiB, heap ${heapUsed >> 20} MiB`,
+          )
+        }
+      })
+      let kept = ''
+      if (findings.length > 0) {
+        kept = path.join(os.tmpdir(), `fastcgi-fuzz-${SEED}.json`)
+        fs.writeFileSync(kept, JSON.stringify(findings, undefined, 1))
+      }
+      expect(
+        findings.map(({ input, message }) => `${input}: ${message}`),
+        `the inputs are in ${kept}`,
+      ).toEqual([])
+    },
+    60_000 + COUNT * 10,
+  )
+})
+
+describe('inputs that once were findings, here or in other implementations', () => {
+  const inputs = fs
+    .readdirSync(fixtures)
+    .filter((name) => name.endsWith('.json'))
+    .flatMap(
+      (name) =>
+        JSON.parse(fs.readFileSync(path.join(fixtures, name), 'utf8')) as {
+          name: string
+          chunks: string[]
+        }[],
+    )
+
+  it.each(inputs)('$name', async ({ chunks }) => {
+    const complaints: string[] = []
+    const target = new Target((message) => void complaints.push(message))
+    await target.start()
+    try {
+      for (let seed = 0; seed < 6; seed++) {
+        const bytes = chunks.map((chunk) => Buffer.from(chunk, 'hex'))
+        await play(target.path, bytes, [], new Random(seed))
+      }
+      await target.settle()
+    } finally {
+      await target.stop()
+    }
+    expect(complaints).toEqual([])
+  })
+})
