@@ -4,8 +4,21 @@ export type { Handler, ServerOptions } from './server/options.ts'
 export { FastcgiRequest, type RoleName } from './http/fastcgi-request.ts'
 export { ProtocolError, type ProtocolErrorCode } from './protocol/errors.ts'
 export { serve } from './server/serve.ts'
-export { loadApp, isLoader, type AppLoader, type AppModule, type RequestTaker } from './server/app.ts'
+export {
+  loadApp,
+  isLoader,
+  type AppLoader,
+  type AppModule,
+  type RequestTaker,
+} from './server/app.ts'
 export type { AdapterOptions, ServeApp, ServeOptions } from './server/serve-options.ts'
+export { currentRequestId } from './server/observe/request-id.ts'
+export type {
+  AccessLogOptions,
+  ObserveOptions,
+  SlowLogOptions,
+  StatusOptions,
+} from './server/observe/options.ts'
 export type { LogTarget } from './server/log.ts'
 export type { SocketFileOptions } from './server/unix-socket.ts'
 export { ListenAddressError } from './server/listen-address.ts'

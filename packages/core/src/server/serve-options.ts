@@ -1,6 +1,7 @@
 // What `serve` can be told, beyond what a server can.
 import type { AppLoader, RequestTaker } from './app.ts'
 import type { LogTarget } from './log.ts'
+import type { ObserveOptions } from './observe/options.ts'
 import type { ServerOptions } from './options.ts'
 import type { SocketFileOptions } from './unix-socket.ts'
 
@@ -9,7 +10,10 @@ export type ServeApp = RequestTaker | AppLoader<RequestTaker>
 
 /** Options of `serve`, beside those of `createServer` and of a socket's file. All are optional. */
 export interface ServeOptions
-  extends Omit<ServerOptions, 'handlerError' | 'warn' | 'intercept'>, SocketFileOptions {
+  extends
+    Omit<ServerOptions, 'handlerError' | 'warn' | 'intercept'>,
+    SocketFileOptions,
+    ObserveOptions {
   /**
    * Where to listen: a path (`/run/app.sock`), `@abstract`, `host:port`, `:port` (127.0.0.1) or `fd:3`. Default: found
    * from `--listen`, FASTCGI_LISTEN, systemd, or descriptor 0, in that order.

@@ -1,7 +1,7 @@
 // `serve(app)`: the one line that makes an app a FastCGI application, in whatever way the process was started.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { dirname, resolve } from 'node:path'
-import { isLoader, loadApp, requestTaker, type AppLoader } from './app.ts'
+import { isHttpServer, isLoader, loadApp, requestTaker, type AppLoader } from './app.ts'
 import type { CgiCaller } from './cgi.ts'
 import { serveCgi } from './cgi-process.ts'
 import { watchFiles } from './changed.ts'
@@ -13,6 +13,9 @@ import { answer, AppGate } from './gate.ts'
 import { createLog, describeError, type Log } from './log.ts'
 import { memorySessionsWarning, watchSessions } from './memory-sessions.ts'
 import { defaultGatewayPort, type Mode } from './modes.ts'
+import type { Observation } from './observe/observation.ts'
+import { isObserved } from './observe/options.ts'
+import type { Status } from './observe/status.ts'
 import { resolveOptions } from './options.ts'
 import { failedHandler, failedLoad, newReference, type FailurePage } from './refusals.ts'
 import {
@@ -67,6 +70,7 @@ export class Serving {
   readonly #script: string | undefined
   /** What else is opened anew on SIGUSR2. */
   readonly #reopened: (() => void)[] = []
+  #observation: Observation | undefined
   #development = false
   #failurePage: FailurePage | undefined
 
@@ -126,6 +130,7 @@ export class Serving {
       handlerError,
     })
     const place = mode.type === 'worker' ? await this.#openWorker(server, mode.name) : undefined
+    if (!place) await this.#observe(server, mode)
     if (!place) await this.#open(server, mode, cgi)
     void this.#load(gate).then((well) => place?.loaded(well))
     return server
@@ -189,20 +194,54 @@ export class Serving {
     if (!isLoader(this.#app)) primary.warnOfLoadedApp()
     this.#reopened.push(() => primary.pool.reopen())
     const door = await this.#openSocket(server, mode, primary.stoppable)
+    await this.#openStatus(server, () => primary.pool.status())
     primary.start(door.name)
   }
 
   async #openWorker(server: Server, name: string): Promise<WorkerPlace> {
     const { WorkerPlace } = await import('./worker.ts')
-    const place = new WorkerPlace({
+    const { FigureTaker } = await import('./observe/figures.ts')
+    const place: WorkerPlace = new WorkerPlace({
       server,
       name,
+      figures:
+        (await this.#startObservation(server, () => place.askStatus()))?.figures ??
+        new FigureTaker(server, false),
       recycle: workerLimits(this.#options),
       shutdown: this.#shutdown,
       reopen: () => this.#reopen(),
     })
     this.#addToShutdown(server, { drain: (timeout) => place.drained(timeout) })
     return place
+  }
+
+  /** Nothing of logs and status is loaded where nobody asks for them. */
+  async #startObservation(
+    server: Server,
+    status?: () => Promise<Status>,
+  ): Promise<Observation | undefined> {
+    if (!isObserved(this.#options)) return undefined
+    const { Observation } = await import('./observe/observation.ts')
+    const observation = new Observation(server, this.#options, this.#log, status)
+    this.#observation = observation
+    this.#reopened.push(() => observation.reopen())
+    return observation
+  }
+
+  async #observe(server: Server, mode: Mode): Promise<void> {
+    const observation = await this.#startObservation(server)
+    if (observation && mode.type !== 'cgi' && mode.type !== 'gateway')
+      await this.#openStatus(server, () => observation.status())
+  }
+
+  async #openStatus(server: Server, status: () => Status): Promise<void> {
+    if (this.#options.status === undefined) return
+    const { resolveObserveOptions } = await import('./observe/options.ts')
+    const { openStatusSocket } = await import('./observe/status-socket.ts')
+    const { status: options } = resolveObserveOptions(this.#options)
+    const socket = options && (await openStatusSocket(options, status, this.#log))
+    server.once('close', () => socket?.close())
+    this.#shutdown?.add({ timeout: 0, release: () => socket?.close(), drain: async () => {} })
   }
 
   #reopen(): void {
@@ -345,7 +384,9 @@ export class Serving {
     try {
       const app = await loadApp(this.#app)
       const adapt = this.#options.adapt
-      gate.open(requestTaker(adapt ? await adapt(app as never) : app))
+      const taker = requestTaker(adapt ? await adapt(app as never) : app)
+      this.#observation?.loaded(isHttpServer(taker) ? taker : undefined)
+      gate.open(taker)
       return true
     } catch (error) {
       const { locateSyntaxError } = await import('./syntax-error.ts')
@@ -365,7 +406,13 @@ export class Serving {
     this.#log.write(
       `${request.method} ${request.url}: ${describeError(error)}\nFCGI_HANDLER_FAILED ${reference}`,
     )
-    answer(request, response, failedHandler(error, this.#failurePage, reference))
+    try {
+      answer(request, response, failedHandler(error, this.#failurePage, reference))
+    } catch (failure) {
+      // Whatever the app has done to its response: it costs this request, not the process.
+      this.#log.write(`the error page could not be written: ${describeError(failure)}`)
+      response.destroy()
+    }
     if (this.#options.exitOnError !== true) return
     if (this.#shutdown)
       void this.#shutdown.begin(

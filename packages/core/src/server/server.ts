@@ -27,6 +27,9 @@ export interface ServerStatistics extends Readonly<ServerCounts> {
   readonly waitingConnections: number
   /** Requests running now. */
   readonly running: number
+  /** Bytes that came from web servers, and that went to them. */
+  readonly bytesRead: number
+  readonly bytesWritten: number
 }
 
 /**
@@ -49,6 +52,9 @@ export class Server extends http.Server {
   readonly #throttle = new LogThrottle()
   #ticker: NodeJS.Timeout | undefined
   #closing = false
+  /** Of connections that are closed. */
+  #bytesRead = 0
+  #bytesWritten = 0
   #taker: ((socket: Socket) => void) | undefined
 
   constructor(options: ServerOptions = {}, listener?: RequestListener) {
@@ -143,11 +149,18 @@ export class Server extends http.Server {
 
   /** Counts since the start and what is going on now. */
   get statistics(): ServerStatistics {
+    let [bytesRead, bytesWritten] = [this.#bytesRead, this.#bytesWritten]
+    for (const { socket } of this.#transports) {
+      bytesRead += traffic(socket).bytesRead
+      bytesWritten += traffic(socket).bytesWritten
+    }
     return {
       ...this.#context.counts,
       openConnections: this.#transports.size,
       waitingConnections: this.#queue.length,
       running: this.#context.running,
+      bytesRead,
+      bytesWritten,
     }
   }
 
@@ -253,6 +266,9 @@ export class Server extends http.Server {
 
   #forget(transport: Transport): void {
     this.#transports.delete(transport)
+    const { bytesRead, bytesWritten } = traffic(transport.socket)
+    this.#bytesRead += bytesRead
+    this.#bytesWritten += bytesWritten
     let next = this.#queue.shift()
     while (next?.destroyed) next = this.#queue.shift()
     if (next) this.#serve(next)
@@ -325,6 +341,12 @@ export class Server extends http.Server {
     if (this.#transports.size === 0 && this.#queue.length === 0) resolve()
     else setTimeout(() => this.#whenEmpty(resolve), 20)
   }
+}
+
+/** What a socket counts; a stream that is none counts nothing. */
+function traffic(stream: Duplex): { readonly bytesRead: number; readonly bytesWritten: number } {
+  const { bytesRead = 0, bytesWritten = 0 } = stream as Partial<Socket>
+  return { bytesRead, bytesWritten }
 }
 
 const realPaths = new Map<string, string>()

@@ -1,7 +1,8 @@
 // A worker as the primary knows it.
 import type { Worker } from 'node:cluster'
 import type { Socket } from 'node:net'
-import type { PrimaryMessage, WorkerFigures } from './worker-messages.ts'
+import type { ProcessFigures } from './observe/figures.ts'
+import type { PrimaryMessage } from './worker-messages.ts'
 
 /** A connection on its way to a worker. The primary keeps its copy until the worker has it. */
 export interface Handed {
@@ -22,7 +23,7 @@ export class Member {
   lastBeat: number = performance.now()
   /** When it may be tried again to replace it. */
   replaceableFrom = 0
-  figures: WorkerFigures | undefined
+  figures: ProcessFigures | undefined
   /** Connections it had open when it last said so. */
   open = 0
   /** In the order they were sent, which is the order they arrive in. */

@@ -1,5 +1,8 @@
 // What the primary of a pool and its workers tell each other, and how a process knows that it is a worker.
 
+import type { ProcessFigures } from './observe/figures.ts'
+import type { Status } from './observe/status.ts'
+
 /** Set in the environment of a worker, to the name of the socket; removed before the app is loaded. */
 export const workerVariable = 'FASTCGI_WORKER'
 
@@ -12,26 +15,20 @@ export type WorkerMessage =
   /** A connection has arrived whole; the primary can close its own copy. `open`: connections open now. */
   | { readonly fastcgi: 'taken'; readonly open: number }
   /** Still alive, and how it is. */
-  | { readonly fastcgi: 'beat'; readonly figures: WorkerFigures }
+  | { readonly fastcgi: 'beat'; readonly figures: ProcessFigures }
   /** Has served enough and should be replaced. */
   | { readonly fastcgi: 'recycle'; readonly reason: string }
   /** Ends by itself (a signal, the app's wish): no more connections, please. */
   | { readonly fastcgi: 'leaving' }
+  /** How are all of us? */
+  | { readonly fastcgi: 'ask' }
 
 /** To a worker; `connection` comes with the socket. */
 export type PrimaryMessage =
   | { readonly fastcgi: 'connection' }
   | { readonly fastcgi: 'drain' }
   | { readonly fastcgi: 'reopen' }
-
-/** How a worker is. */
-export interface WorkerFigures {
-  readonly requests: number
-  readonly running: number
-  readonly openConnections: number
-  /** Bytes of resident memory. */
-  readonly rss: number
-}
+  | { readonly fastcgi: 'status'; readonly status: Status }
 
 /** Milliseconds between beats. */
 export const beatInterval = 1000

@@ -3,6 +3,8 @@
 import cluster from 'node:cluster'
 import type { Socket } from 'node:net'
 import { Handover } from './handover.ts'
+import type { ProcessFigures } from './observe/figures.ts'
+import { addUp, merge, type Status } from './observe/status.ts'
 import { Member } from './worker-member.ts'
 import {
   beatInterval,
@@ -38,14 +40,6 @@ const grace = 2_000
 /** Milliseconds before a replacement that failed is tried again. */
 const replaceAgain = 60_000
 
-/** What has happened in a pool. */
-export interface PoolCounts {
-  readonly crashed: number
-  readonly hung: number
-  readonly recycled: number
-  readonly reloads: number
-}
-
 /** The workers of one socket. */
 export class WorkerPool {
   readonly #options: PoolOptions
@@ -54,6 +48,8 @@ export class WorkerPool {
   readonly #emptied: (() => void)[] = []
   readonly #counts = { crashed: 0, hung: 0, recycled: 0, reloads: 0 }
   #name = ''
+  /** The figures of workers that have ended. */
+  #past: ProcessFigures | undefined
   #pause = 0
   #refill: NodeJS.Timeout | undefined
   #retry: NodeJS.Timeout | undefined
@@ -100,14 +96,14 @@ export class WorkerPool {
     return this.members.filter(({ serving, state }) => serving && state === 'ready').length
   }
 
-  /** Connections that wait for a worker. */
-  get waiting(): number {
-    return this.#handover.waiting
-  }
-
-  /** Counts since the start. */
-  get counts(): PoolCounts {
-    return { ...this.#counts }
+  /** How all are, as of their last sign of life. */
+  status(): Status {
+    return addUp({
+      processes: this.members.map(({ pid = 0, state, figures }) => ({ pid, state, figures })),
+      past: this.#past ? [this.#past] : [],
+      waiting: this.#handover.waiting,
+      pool: { workers: this.#options.count, ready: this.ready, ...this.#counts },
+    })
   }
 
   /** Gives a connection, accepted and not read from, to a worker. */
@@ -163,6 +159,9 @@ export class WorkerPool {
       case 'recycle':
         void this.#recycle(member, message.reason)
         break
+      case 'ask':
+        member.tell({ fastcgi: 'status', status: this.status() })
+        break
       case 'leaving':
         this.#leaves(member)
         break
@@ -186,6 +185,7 @@ export class WorkerPool {
 
   #exited(member: Member, how: string): void {
     if (!this.#members.delete(member)) return
+    if (member.figures) this.#past = merge(this.#past, member.figures)
     this.#handover.lost(member)
     if (this.#stopping) this.#handover.finish()
     if (this.#members.size === 0) for (const resolve of this.#emptied.splice(0)) resolve()

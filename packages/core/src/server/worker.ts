@@ -1,6 +1,8 @@
 // A worker's side of a pool: connections come from the primary, which owns the socket and never loads the app.
 import cluster from 'node:cluster'
 import type { Socket } from 'node:net'
+import type { FigureTaker } from './observe/figures.ts'
+import type { Status } from './observe/status.ts'
 import type { Server } from './server.ts'
 import type { Shutdown } from './shutdown.ts'
 import {
@@ -25,6 +27,7 @@ export interface WorkerDuties {
   readonly recycle: RecycleLimits
   /** Undefined where the process is the caller's. */
   readonly shutdown: Shutdown | undefined
+  readonly figures: FigureTaker
   /** Opens the logs anew. */
   reopen(): void
 }
@@ -36,6 +39,7 @@ const jitter = 0.2
 export class WorkerPlace {
   readonly #duties: WorkerDuties
   readonly #maxRequests: number
+  readonly #asking: ((status: Status) => void)[] = []
   #full = false
 
   constructor(duties: WorkerDuties) {
@@ -73,6 +77,18 @@ export class WorkerPlace {
     this.#full = true
   }
 
+  /** The status of all workers. */
+  askStatus(): Promise<Status> {
+    return new Promise((resolve, reject) => {
+      if (!process.connected) {
+        reject(new Error('the process that knows it has gone'))
+        return
+      }
+      this.#asking.push(resolve)
+      if (this.#asking.length === 1) this.#send({ fastcgi: 'ask' })
+    })
+  }
+
   #drain(reason: string | undefined): void {
     const { shutdown } = this.#duties
     if (shutdown) void shutdown.begin(reason, 0)
@@ -85,6 +101,9 @@ export class WorkerPlace {
     if (message.fastcgi === 'connection') this.#connection(given as Socket | undefined)
     else if (message.fastcgi === 'drain') this.#drain(undefined)
     else if (message.fastcgi === 'reopen') this.#duties.reopen()
+    else if (message.fastcgi === 'status') {
+      for (const resolve of this.#asking.splice(0)) resolve(message.status)
+    }
   }
 
   #connection(socket: Socket | undefined): void {
@@ -104,10 +123,10 @@ export class WorkerPlace {
   }
 
   #beat(): void {
-    const { server, recycle } = this.#duties
-    const { requests, running, openConnections } = server.statistics
-    const { rss } = process.memoryUsage()
-    this.#send({ fastcgi: 'beat', figures: { requests, running, openConnections, rss } })
+    const { figures, recycle } = this.#duties
+    const taken = figures.take()
+    const { requests, rss } = taken
+    this.#send({ fastcgi: 'beat', figures: taken })
     const megabytes = Math.round(rss / 2 ** 20)
     // Asked again until it happens: new code that does not load cannot take the place.
     if (this.#maxRequests > 0 && requests >= this.#maxRequests) {
