@@ -37,8 +37,11 @@ export class RecordReader {
   #position = 0
   #contentLeft = 0
   #paddingLeft = 0
-  /** A header that the chunks cut: its bytes so far. Own memory, never lent. */
-  readonly #header = new Uint8Array(HEADER_LENGTH)
+  /**
+   * A header that the chunks cut: its bytes so far. Own memory, never lent; made when first needed,
+   * since most connections never see one and an idle one should cost little.
+   */
+  #header: Uint8Array = NOTHING
   #headerLength = 0
 
   /** True between records: no header begun, no content or padding outstanding. */
@@ -74,6 +77,7 @@ export class RecordReader {
         if (!this.#readHeader(chunk, position)) return Step.BadVersion
         position += HEADER_LENGTH
       } else {
+        if (this.#header === NOTHING) this.#header = new Uint8Array(HEADER_LENGTH)
         while (this.#headerLength < HEADER_LENGTH && position < length) {
           this.#header[this.#headerLength++] = chunk[position++]!
         }
