@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 
-import { abort, begin, data, params, request, stdin, stdinEnd } from '../support/raw.ts'
+import { abort, begin, data, params, record, request, stdin, stdinEnd } from '../support/raw.ts'
 import { bodyOf, requestParams, settled, statusOf } from '../support/raw-peer.ts'
 import { serving, uncaught } from './serving.ts'
 
@@ -373,6 +373,26 @@ describe('a handler of another role', () => {
   })
 })
 
+describe('a filter nobody listens to for errors', () => {
+  it.each([
+    ['aborted', (peer: { write: (bytes: Buffer) => void }) => peer.write(abort(1))],
+    ['left', (peer: { socket: { destroy(): unknown } }) => void peer.socket.destroy()],
+  ])('may be %s in the middle of DATA', async (_name, end) => {
+    const { connect, server } = await serving(() => {}, { filter: () => {} })
+    const errors = await uncaught(async () => {
+      const peer = await connect()
+      peer.write(
+        Buffer.concat([begin(1, 3, 1), params(1, requestParams()), stdinEnd(1), data(1, 'some')]),
+      )
+      await settled(() => server.statistics.running === 1, 'the request')
+      end(peer)
+      await settled(() => server.statistics.running === 0, 'its end')
+      await new Promise(setImmediate)
+    })
+    expect(errors).toEqual([])
+  })
+})
+
 describe('a peer that sends no more', () => {
   it.each(['unix', 'tcp'] as const)('still gets what is written, over %s', async (over) => {
     const size = 8 * 1024 * 1024
@@ -430,6 +450,25 @@ describe('an answer before the body has come', () => {
       expect(bodyOf(await peer.answer(1))).toHaveLength(100_000)
       await peer.end()
       expect(peer.error).toBeUndefined()
+    },
+  )
+})
+
+describe('the last record of a request', () => {
+  it.each(['unix', 'tcp'] as const)(
+    'may have padding that comes when the answer is out, over %s',
+    async (over) => {
+      const { connect, server } = await serving((_req, res) => res.end('well'), {}, over)
+      const peer = await connect()
+      const padded = Buffer.concat([begin(1), params(1, requestParams()), record(5, 1, '', 255)])
+      peer.write(padded.subarray(0, -200))
+      expect(bodyOf(await peer.answer(1))).toBe('well')
+      await peer.flush(padded.subarray(-200, -100))
+      await peer.flush(padded.subarray(-100))
+      await peer.end()
+      expect(peer.error).toBeUndefined()
+      peer.socket.destroy()
+      await settled(() => server.statistics.openConnections === 0, 'the close')
     },
   )
 })

@@ -40,6 +40,7 @@ const site = `
   await serve((req, res) => {
     if (req.url === '/throw') throw new Error('a fault of the app')
     if (req.url === '/reject') return Promise.reject(new Error('a fault of the app'))
+    if (req.url === '/message') { res.statusMessage = 'a fault of the app\\r\\nX: y'; res.end() }
     if (req.url === '/later') { res.write('half'); return Promise.reject(new Error('later')) }
     if (req.url === '/block') { const end = Date.now() + 700; while (Date.now() < end); }
     res.end('well ' + process.pid)
@@ -72,13 +73,16 @@ describe('out of descriptors', () => {
 })
 
 describe('a handler', () => {
-  it.each(['/throw', '/reject'])('%s costs its request: 500, a stack in the log', async (url) => {
-    const started = await start(site)
-    const answers = await Promise.all([get(started.socketPath, url), get(started.socketPath)])
-    expect(answers.map(({ status }) => status)).toEqual([500, 200])
-    await started.waitForStderr(/a fault of the app[^]*at /)
-    expect(await get(started.socketPath)).toMatchObject({ status: 200 })
-  })
+  it.each(['/throw', '/reject', '/message'])(
+    '%s costs its request: 500, a stack in the log',
+    async (url) => {
+      const started = await start(site)
+      const answers = await Promise.all([get(started.socketPath, url), get(started.socketPath)])
+      expect(answers.map(({ status }) => status)).toEqual([500, 200])
+      await started.waitForStderr(/(?:a fault of the app|Invalid character)[^]*at /)
+      expect(await get(started.socketPath)).toMatchObject({ status: 200 })
+    },
+  )
 
   it('that rejects in the middle of its response has it cut', async () => {
     const started = await start(site)
