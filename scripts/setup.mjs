@@ -58,7 +58,18 @@ export async function install() {
 export async function build() {
   return step('Building the packages', async () => {
     const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+    copyTemplates()
     return (await run(process.execPath, [tsc, '-b'])).code === 0
+  })
+}
+
+/** `fastcgi init` writes what stands in examples/servers; its package carries a copy. */
+function copyTemplates() {
+  const target = path.join(root, 'packages', 'cli', 'templates')
+  fs.rmSync(target, { recursive: true, force: true })
+  fs.cpSync(path.join(root, 'examples', 'servers'), target, {
+    recursive: true,
+    filter: (file) => !/README\.md$|\.sh$|\.fcgi$/.test(file),
   })
 }
 

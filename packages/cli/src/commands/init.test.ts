@@ -4,7 +4,6 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { helloApp, makeProject, type Project, runCli } from '../../../../test/support/cli.ts'
 import { configFiles, recipeNames, type Site } from '../init/recipes.ts'
 
-const repository = path.resolve(import.meta.dirname, '../../../..')
 const cleanups: (() => unknown)[] = []
 afterEach(() => {
   for (const cleanup of cleanups.splice(0)) cleanup()
@@ -26,24 +25,6 @@ async function expectHealthy(site: Project, file: string): Promise<void> {
   expect(stdout).toContain('0 failed, 0 warnings')
   expect(code).toBe(0)
 }
-
-describe('the templates', () => {
-  const folder = path.join(repository, 'packages/cli/templates')
-  const files = fs
-    .readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
-
-  it.each(files)(
-    '%s is the example that the tests run (else: cp examples/servers/… packages/cli/templates/…)',
-    (file) => {
-      const example = path.join(repository, 'examples/servers', file)
-      expect(fs.readFileSync(path.join(folder, file), 'utf8')).toBe(
-        fs.readFileSync(example, 'utf8'),
-      )
-    },
-  )
-})
 
 describe('configurations', () => {
   const site: Site = {

@@ -2,7 +2,7 @@
  * The configurations that `fastcgi init` writes: files of examples/servers, which the tests run, with the paths of this
  * app in the place of theirs.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -54,7 +54,12 @@ interface Recipe {
   readonly next: (site: Site, folder: string) => readonly string[]
 }
 
-const templates = fileURLToPath(new URL('../../templates/', import.meta.url))
+/** The copy that the package carries; in the repository, where the originals are at hand, those. */
+const [copy, originals] = ['../../templates/', '../../../../examples/servers/'].map((folder) =>
+  fileURLToPath(new URL(folder, import.meta.url)),
+)
+const inRepository = existsSync(new URL('../../tsconfig.json', import.meta.url))
+const templates = inRepository ? originals! : copy!
 
 /** What each server needs. */
 export const recipes: Readonly<Record<RecipeName, Recipe>> = {

@@ -1,0 +1,181 @@
+/**
+ * The documentation says what is so: links lead somewhere, commands are understood, configurations are those that the
+ * tests of the web servers run, every error code is listed.
+ */
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import path from 'node:path'
+
+import { describe, expect, it } from 'vitest'
+
+import { makeProgram } from '../packages/cli/src/program.ts'
+import { makeProject } from './support/cli.ts'
+
+const root = path.resolve(import.meta.dirname, '..')
+
+function filesBelow(folder: string, wanted: RegExp): string[] {
+  return fs
+    .readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && wanted.test(entry.name))
+    .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
+    .filter((file) => !/(?:^|\/)(?:node_modules|dist)\//.test(file))
+    .toSorted()
+}
+
+const read = (file: string): string => fs.readFileSync(path.join(root, file), 'utf8')
+
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  ...filesBelow('docs', /\.md$/),
+  ...['core', 'express', 'koa', 'fastify', 'cli'].flatMap((name) =>
+    filesBelow(`packages/${name}`, /^README\.md$/),
+  ),
+]
+
+interface Block {
+  readonly file: string
+  readonly language: string
+  readonly text: string
+}
+
+function blocksOf(file: string): Block[] {
+  const blocks = [...read(file).matchAll(/^```(\w*)\n(.*?)^```$/gms)]
+  return blocks.map((match) => ({ file, language: match[1]!, text: match[2]! }))
+}
+
+const blocks = documents.flatMap(blocksOf)
+
+/** A heading's anchor as GitHub makes it. */
+function anchors(text: string): Set<string> {
+  const headings = text.replaceAll(/^```.*?^```$/gms, '').matchAll(/^#{1,6} (.+)$/gm)
+  return new Set(
+    [...headings].map((match) =>
+      match[1]!
+        .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+}
+
+describe('links', () => {
+  it.each(documents)('in %s lead to what is there', (file) => {
+    const text = read(file).replaceAll(/^```.*?^```$/gms, '')
+    for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target!)) continue
+      const [name, anchor] = target!.split('#', 2)
+      const place =
+        name === '' ? path.join(root, file) : path.resolve(root, path.dirname(file), name!)
+      expect(fs.existsSync(place), `${file}: ${target}`).toBe(true)
+      if (anchor === undefined || anchor === 'readme') continue
+      const page = fs.statSync(place).isDirectory() ? path.join(place, 'README.md') : place
+      expect([...anchors(fs.readFileSync(page, 'utf8'))], `${file}: ${target}`).toContain(anchor)
+    }
+  })
+})
+
+describe('commands', () => {
+  const lines = blocks
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ file, text }) => text.split('\n').map((line) => ({ file, line })))
+    .flatMap(({ file, line }) => {
+      const words = /^(?:npx )?fastcgi ([^#]+)/.exec(line.trim())?.[1]
+      return words === undefined ? [] : [{ file, words: words.trim() }]
+    })
+
+  it.each(lines)('$file: fastcgi $words', async ({ words }) => {
+    const program = makeProgram()
+    const ran: string[] = []
+    for (const command of program.commands) command.action(() => void ran.push(command.name()))
+    await program.parseAsync(words.split(/\s+/), { from: 'user' })
+    expect(ran).toHaveLength(1)
+  })
+
+  it('are there at all', () => {
+    expect(lines.length).toBeGreaterThan(10)
+  })
+})
+
+describe('code', () => {
+  const code = blocks.filter(({ language }) => language === 'js')
+
+  it.each(code.map((block, i) => ({ ...block, i })))(
+    '$file, block $i, is JavaScript',
+    ({ text }) => {
+      const name = /^(?:import .* from|export )/m.test(text) ? 'block.mjs' : 'block.cjs'
+      const project = makeProject({ [name]: text }, [])
+      const { status, stderr } = spawnSync(process.execPath, ['--check', project.file(name)], {
+        encoding: 'utf8',
+      })
+      project.remove()
+      expect(stderr).toBe('')
+      expect(status).toBe(0)
+    },
+  )
+
+  it.each(blocks.filter(({ language }) => language === 'json'))('$file: JSON', ({ text }) => {
+    expect(() => JSON.parse(text) as unknown).not.toThrow()
+  })
+})
+
+describe('configurations', () => {
+  /** Every line, with the places that a user changes taken out. */
+  const normal = (line: string): string =>
+    line
+      .trim()
+      .replaceAll(/\$\{\w+\}|\/srv\/\w+/g, '')
+      .replaceAll(/\*:\d*/g, '*:')
+      .replaceAll(/^(ServerName|server_name).*/g, '$1')
+      .replaceAll('"', '')
+  const known = (server: string): Set<string> =>
+    new Set(
+      filesBelow('examples/servers', /^(?!README)/)
+        .filter((file) => file.startsWith(`examples/servers/${server}`))
+        .flatMap((file) => read(file).split('\n').map(normal)),
+    )
+  const configs = blocks.filter(
+    ({ file, language }) => /^(?:docs\/|README)/.test(file) && /^(?:apache|nginx)$/.test(language),
+  )
+
+  it.each(configs.map((block, i) => ({ ...block, i })))(
+    '$file, block $i, has lines of the examples only',
+    ({ language, text }) => {
+      const lines = known(language)
+      for (const line of text.split('\n').filter(Boolean)) {
+        if (!line.trim().startsWith('#')) expect([...lines], line).toContain(normal(line))
+      }
+    },
+  )
+})
+
+describe('docs/errors.md', () => {
+  const text = read('docs/errors.md')
+  /** Names in the protocol and the environment; no errors. */
+  const others =
+    /^FCGI_(?:MAX_CONNS|MAX_REQS|MPXS_CONNS|KEEP_CONN|STDERR|DATA|DATA_LENGTH|DATA_LAST_MOD|ROLE|NULL_REQUEST_ID_)$/
+  const sources = filesBelow('packages/core/src', /(?<!\.test)\.ts$/)
+    .map(read)
+    .join('\n')
+  const codes = new Set(
+    [...sources.matchAll(/['`[ ]((?:FCGI|CGI_MOUNT|CGI_TARGET)_[A-Z][A-Z_]*[A-Z])\b/g)]
+      .map((match) => match[1]!)
+      .filter((code) => !others.test(code)),
+  )
+
+  it.each([...codes].toSorted())('lists %s', (code) => {
+    expect(text).toContain(`\`${code}\``)
+  })
+
+  it('lists every check of the doctor', () => {
+    const doctor = filesBelow('packages/cli/src/doctor', /(?<!\.test)\.ts$/)
+      .map(read)
+      .join('\n')
+    const checks = [...doctor.matchAll(/\b(?:ok|failed|warning|unknown)\(\s*'([a-z-]+)'/g)].map(
+      (match) => match[1]!,
+    )
+    expect(checks.length).toBeGreaterThan(20)
+    for (const check of new Set(checks)) expect(text, check).toContain(`\`${check}\``)
+  })
+})
