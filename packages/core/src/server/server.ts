@@ -322,6 +322,8 @@ export class Server extends http.Server {
   async drain(timeout: number = this.#options.drainTimeout): Promise<boolean> {
     this.#closing = true
     for (const transport of this.#transports) transport.drain()
+    // Who has connected already is in the kernel's backlog: accepted in the next round of the event loop, lost without.
+    for (let round = 0; round < 2; round++) await new Promise(setImmediate)
     const closed = new Promise<void>((resolve) => {
       // Connections handed in are not among those the listening socket counts.
       if (this.listening) net.Server.prototype.close.call(this, () => this.#whenEmpty(resolve))
