@@ -263,7 +263,9 @@ describe('serve with shared', () => {
       expect(answer.status).toBe(200)
       await answer.discard()
       const [, refused] = await start('192.0.2.1', script)
-      await expect(request({ host: '127.0.0.1', port: refused, path: '/' })).rejects.toThrow()
+      await expect(request({ host: '127.0.0.1', port: refused, path: '/' })).rejects.toThrow(
+        /closed the connection/,
+      )
     }
   })
 })

@@ -1,0 +1,246 @@
+/**
+ * One process for all that mod_fcgid starts (option `shared`), behind a real Apache with the files of
+ * examples/servers/apache-mod_fcgid: what several processes break holds.
+ */
+import fs from 'node:fs'
+import path from 'node:path'
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+import { examples, startApache } from '../support/apache.ts'
+import { deploy } from '../support/deploy.ts'
+import { http, openHttp, type HttpResponse } from '../support/http-client.ts'
+import { endHosts, hostsIn, isAlive, killHosts } from '../support/shared-hosts.ts'
+import { until } from '../support/until.ts'
+import { temporaryFolder, type Place, type WebServer } from '../support/web-server.ts'
+
+const recipes = path.join(examples, 'servers/apache-mod_fcgid')
+/** mod_fcgid starts some ten processes at once, and then one a second. */
+const QUICK = 'FcgidSpawnScoreUpLimit 1000'
+const HOST_CONFIG = `${QUICK}
+FcgidOutputBufferSize 0
+DocumentRoot \${HTDOCS}
+<Directory \${HTDOCS}>
+    AllowOverride All
+    Require all granted
+</Directory>`
+
+let uploaded: string
+
+beforeAll(() => {
+  uploaded = temporaryFolder('shared')
+  deploy('test/servers/shared-app', path.join(uploaded, 'express'))
+})
+afterAll(() => fs.rmSync(uploaded, { recursive: true, force: true }))
+
+function layOut(place: Place): Record<string, string> {
+  const at = (name: string): string => path.join(place.folder, name)
+  fs.cpSync(path.join(uploaded, 'express'), at('express'), { recursive: true })
+  for (const folder of ['express/public', 'express/tmp', 'htdocs', 'htdocs/blog']) {
+    fs.mkdirSync(at(folder), { recursive: true })
+  }
+  for (const folder of ['htdocs', 'htdocs/blog']) {
+    fs.copyFileSync(path.join(recipes, 'htaccess/.htaccess'), at(`${folder}/.htaccess`))
+  }
+  fs.copyFileSync(path.join(recipes, 'app.fcgi'), at('htdocs/app.fcgi'))
+  place.write(
+    'htdocs/blog/app.fcgi',
+    "#!/usr/bin/env node\nrequire('../../express/app.fcgi')\n",
+    0o755,
+  )
+  place.writable('private')
+  return { APP: at('express'), HTDOCS: at('htdocs') }
+}
+
+interface Site {
+  readonly server: WebServer
+  /** Where the private sockets are. */
+  readonly folder: string
+  get(target: string, headers?: Record<string, string>): Promise<HttpResponse>
+  post(target: string, headers?: Record<string, string>): Promise<HttpResponse>
+}
+
+/** Starts Apache for the tests of a `describe`; no process is left, whatever becomes of them. */
+function siteFor(config: string | undefined, extra: string): () => Site {
+  let site: Site | undefined
+  const leave = (): void => {
+    if (site) killHosts(site.folder)
+  }
+  beforeAll(async () => {
+    const server = await startApache({
+      modules: ['fcgid'],
+      ...(config === undefined ? {} : { config: `apache-mod_fcgid/${config}` }),
+      extra,
+      prepare: layOut,
+    })
+    const { port } = server
+    site = {
+      server,
+      folder: path.join(server.folder, 'private/shared'),
+      get: (target, headers = {}) => http({ port, target, headers }),
+      post: (target, headers = {}) => http({ port, target, headers, method: 'POST', body: '' }),
+    }
+    process.once('exit', leave)
+  })
+  afterAll(async () => {
+    if (!site) return
+    const { server, folder } = site
+    // The relays first: they would start another.
+    await server.stop()
+    await endHosts(folder)
+    process.removeListener('exit', leave)
+  })
+  return () => site as Site
+}
+
+async function logIn({ post }: Site, name: string, mount = ''): Promise<{ Cookie: string }> {
+  const answer = await post(`${mount}/login?name=${name}`)
+  expect(answer.status).toBe(200)
+  return { Cookie: (answer.cookies[0] as string).split(';')[0] as string }
+}
+
+async function hostOf({ get }: Site, mount = ''): Promise<number> {
+  const answer = await get(`${mount}/me`)
+  expect(answer.status, answer.text).toBe(200)
+  return (answer.json() as { process: number }).process
+}
+
+/** Runs `count` requests, `width` at once. */
+async function load(
+  count: number,
+  width: number,
+  ask: () => Promise<HttpResponse>,
+): Promise<HttpResponse[]> {
+  const answers: HttpResponse[] = []
+  let started = 0
+  const visitor = async (): Promise<void> => {
+    while (started < count) {
+      started += 1
+      answers.push(await ask())
+    }
+  }
+  await Promise.all(Array.from({ length: width }, visitor))
+  return answers
+}
+
+function sharesSessions(site: () => Site): void {
+  it('knows a session of the one process in 200 requests, 20 at once', async () => {
+    const cookie = await logIn(site(), 'ann')
+    // As many processes as that are needed to answer this.
+    const together = Array.from({ length: 20 }, () => site().get('/together?of=20'))
+    for (const answer of await Promise.all(together)) expect(answer.status).toBe(200)
+    const answers = await load(200, 20, () => site().get('/me', cookie))
+    const [host] = hostsIn(site().folder)
+    expect(new Set(answers.map(({ text }) => text))).toEqual(
+      new Set([JSON.stringify({ name: 'ann', process: host, baseUrl: '' })]),
+    )
+    expect(hostsIn(site().folder)).toEqual([host])
+  })
+}
+
+describe('ScriptAlias at / (root.conf)', () => {
+  const site = siteFor('root.conf', QUICK)
+  sharesSessions(site)
+
+  it('reaches 20 event streams with a message that one visitor posts', async () => {
+    const { port } = site().server
+    const streams = await Promise.all(
+      Array.from({ length: 20 }, () => openHttp({ port, target: '/events' })),
+    )
+    try {
+      const heard = streams.map(async (stream) => {
+        let text = ''
+        for await (const chunk of stream.chunks()) {
+          text += chunk.toString()
+          if (text.includes('data: hello\n\n')) return
+        }
+        throw new Error(`a stream ended after ${JSON.stringify(text)}`)
+      })
+      expect((await site().post('/say?text=hello')).json()).toEqual({ streams: 20 })
+      await Promise.all(heard)
+    } finally {
+      for (const stream of streams) stream.destroy()
+    }
+  })
+
+  it('answers 503 when the process is killed, says so in the log, and goes on with another', async () => {
+    const before = await hostOf(site())
+    const from = site().server.log().length
+    const held = [site().get('/hold'), site().get('/hold'), site().get('/hold')]
+    const waiting = async (): Promise<number> =>
+      ((await site().get('/waiting')).json() as { waiting: number }).waiting
+    await until(async () => (await waiting()) === 3, 'three requests to wait')
+    const others = load(60, 3, () => site().get('/me'))
+    process.kill(before, 'SIGKILL')
+    for (const answer of await Promise.all(held)) {
+      expect(answer.status).toBe(503)
+      expect(answer.text).toContain('ended before it answered')
+    }
+    for (const { status } of await others) expect([200, 503]).toContain(status)
+    await site().server.waitForLog(new RegExp(`503: process ${before} .*FCGI_HOST_GONE`), from)
+    expect(await hostOf(site())).not.toBe(before)
+  })
+
+  it('keeps sessions and loses no request in a graceful restart of Apache under load', async () => {
+    const cookie = await logIn(site(), 'eve')
+    const host = await hostOf(site())
+    const { server } = site()
+    const from = server.log().length
+    let restarted = false
+    let afterwards = 0
+    const failures: string[] = []
+    const visitor = async (): Promise<void> => {
+      while (afterwards < 40) {
+        const answer = await site().get('/me', cookie)
+        if (!answer.text.includes('"eve"')) failures.push(`${answer.status} ${answer.text}`)
+        if (restarted) afterwards += 1
+      }
+    }
+    const visitors = [visitor(), visitor(), visitor()]
+    server.signal('SIGUSR1')
+    await server.waitForLog(/resuming normal operations/, from)
+    restarted = true
+    await Promise.all(visitors)
+    // mod_fcgid may end a process that it has only just started: see apache-mod_fcgid.test.ts.
+    const log = server.log().slice(from)
+    const unborn = [...log.matchAll(/exit\(.*?\), get stop signal 15/g)].length
+    expect(failures.length, failures.join('\n')).toBeLessThanOrEqual(unborn)
+    expect(hostsIn(site().folder)).toEqual([host])
+  })
+})
+
+describe('.htaccess alone', () => {
+  const site = siteFor(undefined, HOST_CONFIG)
+  sharesSessions(site)
+
+  it('loses no request when a touched restart file brings the new process', async () => {
+    const before = await hostOf(site())
+    let after = 0
+    const bad: string[] = []
+    const visitor = async (): Promise<void> => {
+      while (after < 20) {
+        const answer = await site().get('/me')
+        if (answer.status !== 200) bad.push(`${answer.status} ${answer.text}`)
+        else if (!answer.text.includes(`"process":${before},`)) after += 1
+      }
+    }
+    const visitors = [visitor(), visitor(), visitor()]
+    // Beside the script that was started.
+    fs.mkdirSync(path.join(site().server.folder, 'htdocs/tmp'), { recursive: true })
+    fs.writeFileSync(path.join(site().server.folder, 'htdocs/tmp/restart.txt'), '')
+    await Promise.all(visitors)
+    expect(bad).toEqual([])
+    await until(() => !isAlive(before), 'the old process to end')
+    expect(hostsIn(site().folder)).toHaveLength(1)
+  })
+
+  it('gives each of two scripts a process of its own', async () => {
+    const [one, other] = [await hostOf(site()), await hostOf(site(), '/blog')]
+    expect(one).not.toBe(other)
+    expect(hostsIn(site().folder).sort()).toEqual([one, other].sort())
+    const cookie = await logIn(site(), 'bob', '/blog')
+    const seen = (await site().get('/blog/me', cookie)).json() as object
+    expect(seen).toEqual({ name: 'bob', process: other, baseUrl: '/blog' })
+    expect((await site().get('/me', cookie)).json()).not.toHaveProperty('name')
+  })
+})
