@@ -27,8 +27,8 @@ const groups = [
   { name: 'spawn', needs: ['spawn-fcgi', 'multiwatch'], packages: ['spawn-fcgi', 'multiwatch'] },
   {
     name: 'systemd',
-    needs: ['systemd-socket-activate', 'systemd-analyze'],
-    packages: ['systemd'],
+    needs: ['systemd-socket-activate', 'systemd-analyze', 'systemd-notify', 'python3'],
+    packages: ['systemd', 'python3'],
   },
   {
     name: 'tools',

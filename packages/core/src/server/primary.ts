@@ -3,6 +3,7 @@
 import { dirname, resolve } from 'node:path'
 import { watchFiles, type Watch } from './changed.ts'
 import type { Log } from './log.ts'
+import type { Notifier } from './notify.ts'
 import { defaultLoadTimeout, type ServeOptions } from './serve-options.ts'
 import type { Server } from './server.ts'
 import type { Shutdown, Stoppable } from './shutdown.ts'
@@ -20,6 +21,8 @@ export interface PrimaryParts {
   readonly log: Log
   /** Undefined where the process is the caller's. */
   readonly shutdown: Shutdown | undefined
+  /** Undefined where systemd does not want to hear anything. */
+  readonly notifier: Notifier | undefined
 }
 
 /** Milliseconds the primary waits longer than its workers, which may be killed at their deadline. */
@@ -32,12 +35,13 @@ export class Primary {
   readonly #parts: PrimaryParts
   readonly #pool: WorkerPool
   #watch: Watch | undefined
+  #reloading = 0
 
   /**
    * @throws RangeError for a limit that cannot be
    * @throws Error for a second pool, and where there is no script that workers could run
    */
-  constructor(parts: PrimaryParts, changed: () => void = () => {}) {
+  constructor(parts: PrimaryParts) {
     if (exists) throw new Error('One call of serve() in a process can have workers.')
     const script = process.argv[1]
     if (script === undefined) throw new Error('Workers need a script to run: process.argv[1].')
@@ -51,7 +55,9 @@ export class Primary {
       drainTimeout: parts.drainTimeout,
       loadTimeout: parts.options.loadTimeout ?? defaultLoadTimeout,
       log: (message) => parts.log.write(message),
-      changed,
+      changed: () => {
+        if (this.#pool.ready > 0 && !this.#reloading) parts.notifier?.ready()
+      },
     })
     exists = true
     parts.server.divert((socket) => this.#pool.hand(socket))
@@ -97,9 +103,15 @@ export class Primary {
 
   /** Replaces the workers by ones with the code as it is now. */
   reload(reason: string): void {
-    const { log } = this.#parts
+    const { log, notifier } = this.#parts
     log.write(`${reason}: replacing the workers one after the other`)
-    void this.#pool.reload()
+    this.#reloading += 1
+    notifier?.reloading()
+    void this.#pool.reload().then(() => {
+      this.#reloading -= 1
+      // Also when the old workers go on.
+      if (this.#reloading === 0) notifier?.ready()
+    })
   }
 
   #watchFile(): void {

@@ -13,6 +13,8 @@ import { answer, AppGate } from './gate.ts'
 import { createLog, describeError, type Log } from './log.ts'
 import { memorySessionsWarning, watchSessions } from './memory-sessions.ts'
 import { defaultGatewayPort, type Mode } from './modes.ts'
+import type { Notifier } from './notify.ts'
+import type { NotifySettings } from './notify-settings.ts'
 import type { Observation } from './observe/observation.ts'
 import { isObserved } from './observe/options.ts'
 import type { Status } from './observe/status.ts'
@@ -35,6 +37,9 @@ import { endWithUsage, ServeError } from './usage.ts'
 
 /** How often is looked whether the socket's file is still there, in milliseconds. */
 const doorInterval = 5000
+
+/** Milliseconds that systemd-notify has to say that the end has begun. */
+const lastWord = 1000
 
 /**
  * Serves an app over FastCGI. Finds out how the process was started (CGI, a socket of its own, systemd, a web server,
@@ -90,7 +95,7 @@ export class Serving {
   async start(start: Start | undefined): Promise<Server> {
     const options = this.#options
     if (!isLoader(this.#app) && !isThenable(this.#app) && !options.adapt) requestTaker(this.#app)
-    const { mode, cgi } = start ?? findStart(options)
+    const { mode, cgi, notify } = start ?? findStart(options)
     if (mode.type === 'usage') return this.#endWithUsage(mode.reason)
     if (start === undefined && this.#sharedIn(mode)) {
       const relay = await this.#openRelay(mode)
@@ -121,8 +126,9 @@ export class Serving {
       intercept: this.#intercept(mode),
       warn: (code, message) => this.#log.write(`${message} [${code}]`),
     })
+    const notifier = notify && (await this.#notifier(notify))
     if (workers > 0) {
-      await this.#openPool(server, mode, workers)
+      await this.#openPool(server, mode, workers, notifier)
       return server
     }
     const gate = new AppGate(server, {
@@ -132,7 +138,11 @@ export class Serving {
     const place = mode.type === 'worker' ? await this.#openWorker(server, mode.name) : undefined
     if (!place) await this.#observe(server, mode)
     if (!place) await this.#open(server, mode, cgi)
-    void this.#load(gate).then((well) => place?.loaded(well))
+    void this.#load(gate).then((well) => {
+      place?.loaded(well)
+      if (well) notifier?.ready()
+      else notifier?.failed()
+    })
     return server
   }
 
@@ -179,8 +189,23 @@ export class Serving {
     })
   }
 
+  async #notifier(settings: NotifySettings): Promise<Notifier> {
+    const { Notifier } = await import('./notify.ts')
+    const notifier = new Notifier(settings, this.#log)
+    if (this.#shutdown) {
+      this.#shutdown.started = () => notifier.stopping()
+      this.#shutdown.add({ timeout: lastWord, drain: () => notifier.sent })
+    }
+    return notifier
+  }
+
   /** Nothing of pools is loaded where there are no workers. */
-  async #openPool(server: Server, mode: Mode, count: number): Promise<void> {
+  async #openPool(
+    server: Server,
+    mode: Mode,
+    count: number,
+    notifier: Notifier | undefined,
+  ): Promise<void> {
     const { Primary } = await import('./primary.ts')
     const primary = new Primary({
       server,
@@ -190,6 +215,7 @@ export class Serving {
       script: this.#script,
       log: this.#log,
       shutdown: this.#shutdown,
+      notifier,
     })
     if (!isLoader(this.#app)) primary.warnOfLoadedApp()
     this.#reopened.push(() => primary.pool.reopen())

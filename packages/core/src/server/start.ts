@@ -6,6 +6,7 @@ import { inspectDescriptor } from './descriptor.ts'
 import { cleanEnvironment, findMode, type Mode } from './modes.ts'
 import { takeHostPlace } from '../shared/host-place.ts'
 import type { ServeOptions } from './serve-options.ts'
+import { notifySettings, type NotifySettings } from './notify-settings.ts'
 import { takeWorkerPlace } from './worker-messages.ts'
 
 /** How a process was started, and what of that the app must not see. */
@@ -13,6 +14,8 @@ export interface Start {
   readonly mode: Mode
   /** There in CGI mode. */
   readonly cgi?: CgiCaller | undefined
+  /** There where systemd wants to hear how this process is. */
+  readonly notify?: NotifySettings | undefined
 }
 
 /**
@@ -26,8 +29,11 @@ export function findStart(options: ServeOptions): Start {
   if (place !== undefined) return { mode: { type: 'host', place } }
   const mode = modeOf(options)
   if (mode.type === 'usage') return { mode }
+  // A web server that starts us may have been started by systemd, and then it is the one that is asked.
+  const asked = mode.type === 'listen' || mode.type === 'systemd'
+  const notify = asked ? notifySettings(process.env) : undefined
   cleanEnvironment(process.env)
-  return mode.type === 'cgi' ? { mode, cgi: takeCgiCaller() } : { mode }
+  return mode.type === 'cgi' ? { mode, cgi: takeCgiCaller() } : { mode, notify }
 }
 
 function modeOf({ listen, gateway, arguments: given }: ServeOptions): Mode {
