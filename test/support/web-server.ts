@@ -171,12 +171,14 @@ export async function accepts(port: number): Promise<boolean> {
  * does not occur, so that a test cannot go on with an example that has changed under it.
  */
 export function fill(text: string, values: Readonly<Record<string, string>>): string {
-  let filled = text
-  for (const [from, to] of Object.entries(values)) {
-    if (!filled.includes(from)) throw new Error(`nothing to replace: ${from} is not in the file`)
-    filled = filled.replaceAll(from, to)
+  const keys = Object.keys(values).toSorted((a, b) => b.length - a.length)
+  for (const key of keys) {
+    if (!text.includes(key)) throw new Error(`nothing to replace: ${key} is not in the file`)
   }
-  return filled
+  if (keys.length === 0) return text
+  // In one pass: what is put in for one key may contain another.
+  const escaped = keys.map((key) => key.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return text.replaceAll(new RegExp(escaped.join('|'), 'g'), (key) => values[key] as string)
 }
 
 const PORT_TAKEN = /address already in use|cannot bind|EADDRINUSE|can't bind|bind\(\) .*failed/i
