@@ -61,7 +61,7 @@ describe('socket activation', () => {
 })
 
 describe('units', () => {
-  const units = ['myapp.socket', 'myapp.service', 'myapp-standalone.service']
+  const units = ['myapp.socket', 'myapp.service', 'myapp-standalone.service', 'myapp@.service']
 
   it.each(units)('systemd-analyze finds nothing wrong with %s', (unit) => {
     const program = findProgram('systemd-analyze', 'apt-get install systemd')
@@ -75,7 +75,7 @@ describe('units', () => {
           : text
         fs.writeFileSync(path.join(folder, name), moved)
       }
-      const args = ['verify', '--man=no', path.join(folder, unit)]
+      const args = ['verify', '--man=no', path.join(folder, unit.replace('@', '@1'))]
       const said = execFileSync(program, args, {
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'pipe'],
