@@ -1,5 +1,5 @@
 /** A client that asks an app one thing after another, over HTTP or FastCGI, and what it gets. */
-import http from 'node:http'
+import type http from 'node:http'
 import { gunzipSync, inflateSync, brotliDecompressSync } from 'node:zlib'
 
 import { inject, type InjectOptions } from 'light-my-request'
