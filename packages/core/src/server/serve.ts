@@ -1,7 +1,7 @@
 // `serve(app)`: the one line that makes an app a FastCGI application, in whatever way the process was started.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { dirname, resolve } from 'node:path'
-import { isHttpServer, isLoader, loadApp, requestTaker, type AppLoader } from './app.ts'
+import { isLoader, loadApp, requestTaker, type AppLoader } from './app.ts'
 import type { CgiCaller } from './cgi.ts'
 import { serveCgi } from './cgi-process.ts'
 import { watchFiles } from './changed.ts'
@@ -15,9 +15,7 @@ import { memorySessionsWarning, watchSessions } from './memory-sessions.ts'
 import { defaultGatewayPort, type Mode } from './modes.ts'
 import type { Notifier } from './notify.ts'
 import type { NotifySettings } from './notify-settings.ts'
-import type { Observation } from './observe/observation.ts'
-import { isObserved } from './observe/options.ts'
-import type { Status } from './observe/status.ts'
+import { Watching } from './observe/watching.ts'
 import { resolveOptions } from './options.ts'
 import { failedHandler, failedLoad, newReference, type FailurePage } from './refusals.ts'
 import {
@@ -75,7 +73,7 @@ export class Serving {
   readonly #script: string | undefined
   /** What else is opened anew on SIGUSR2. */
   readonly #reopened: (() => void)[] = []
-  #observation: Observation | undefined
+  readonly #watching: Watching
   #development = false
   #failurePage: FailurePage | undefined
 
@@ -89,6 +87,7 @@ export class Serving {
     this.#options = options
     this.#shutdown = shutdown
     this.#log = log
+    this.#watching = new Watching(options, log, shutdown)
     this.#script = options.script ?? entryScript()
   }
 
@@ -136,8 +135,11 @@ export class Serving {
       handlerError,
     })
     const place = mode.type === 'worker' ? await this.#openWorker(server, mode.name) : undefined
-    if (!place) await this.#observe(server, mode)
-    if (!place) await this.#open(server, mode, cgi)
+    if (!place) {
+      await this.#watching.begin(server)
+      if (mode.type !== 'cgi' && !this.#development) await this.#watching.openSocket(server)
+      await this.#open(server, mode, cgi)
+    }
     void this.#load(gate).then((well) => {
       place?.loaded(well)
       if (well) notifier?.ready()
@@ -220,7 +222,7 @@ export class Serving {
     if (!isLoader(this.#app)) primary.warnOfLoadedApp()
     this.#reopened.push(() => primary.pool.reopen())
     const door = await this.#openSocket(server, mode, primary.stoppable)
-    await this.#openStatus(server, () => primary.pool.status())
+    await this.#watching.openSocket(server, () => primary.pool.status())
     primary.start(door.name)
   }
 
@@ -231,7 +233,7 @@ export class Serving {
       server,
       name,
       figures:
-        (await this.#startObservation(server, () => place.askStatus()))?.figures ??
+        (await this.#watching.begin(server, () => place.askStatus())) ??
         new FigureTaker(server, false),
       recycle: workerLimits(this.#options),
       shutdown: this.#shutdown,
@@ -241,37 +243,9 @@ export class Serving {
     return place
   }
 
-  /** Nothing of logs and status is loaded where nobody asks for them. */
-  async #startObservation(
-    server: Server,
-    status?: () => Promise<Status>,
-  ): Promise<Observation | undefined> {
-    if (!isObserved(this.#options)) return undefined
-    const { Observation } = await import('./observe/observation.ts')
-    const observation = new Observation(server, this.#options, this.#log, status)
-    this.#observation = observation
-    this.#reopened.push(() => observation.reopen())
-    return observation
-  }
-
-  async #observe(server: Server, mode: Mode): Promise<void> {
-    const observation = await this.#startObservation(server)
-    if (observation && mode.type !== 'cgi' && mode.type !== 'gateway')
-      await this.#openStatus(server, () => observation.status())
-  }
-
-  async #openStatus(server: Server, status: () => Status): Promise<void> {
-    if (this.#options.status === undefined) return
-    const { resolveObserveOptions } = await import('./observe/options.ts')
-    const { openStatusSocket } = await import('./observe/status-socket.ts')
-    const { status: options } = resolveObserveOptions(this.#options)
-    const socket = options && (await openStatusSocket(options, status, this.#log))
-    server.once('close', () => socket?.close())
-    this.#shutdown?.add({ timeout: 0, release: () => socket?.close(), drain: async () => {} })
-  }
-
   #reopen(): void {
     this.#log.reopen()
+    this.#watching.reopen()
     for (const reopen of this.#reopened) reopen()
   }
 
@@ -411,7 +385,7 @@ export class Serving {
       const app = await loadApp(this.#app)
       const adapt = this.#options.adapt
       const taker = requestTaker(adapt ? await adapt(app as never) : app)
-      this.#observation?.loaded(isHttpServer(taker) ? taker : undefined)
+      this.#watching.loaded(taker)
       gate.open(taker)
       return true
     } catch (error) {
