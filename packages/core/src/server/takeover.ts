@@ -42,6 +42,10 @@ export function takeOverListen(): void {
   processShutdown().listen()
   const options = optionsFrom(env)
   const log = createLog(options.log)
+  if (env.FASTCGI_WORKERS) {
+    log.write('FASTCGI_WORKERS is ignored: this process loads the app, workers need serve()')
+  }
+  delete env.FASTCGI_WORKERS
   const wanted = wantedPort(env)
   const start = findStart(options)
   const { type } = start.mode

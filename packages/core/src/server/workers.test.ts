@@ -245,6 +245,34 @@ describe('workers', () => {
     await stop(pool)
   })
 
+  it('that are killed cost what they were serving, and nothing else', async () => {
+    const pool = await start('workers: 2')
+    const [first] = await allReady(pool, 2)
+    const width = 8
+    const load = startLoad((number) => ask(pool, `/${number}`), width)
+    await load.more(width)
+    process.kill(first as number, 'SIGKILL')
+    await pool.waitForStderr(/ended \(SIGKILL\) after \d+ s; another starts now/)
+    await load.more(50)
+    const { faults, answered, sent } = await load.stop()
+    expect(faults.length).toBeLessThanOrEqual(width)
+    expect(answered + faults.length).toBe(sent)
+    const numbers = fs.readFileSync(path.join(pool.folder, 'numbers'), 'utf8').trim().split('\n')
+    expect(new Set(numbers).size).toBe(numbers.length)
+    await stop(pool)
+  })
+
+  it('that stand still keep no connection which they have not read', async () => {
+    const pool = await start('workers: 2, workerTimeout: 3000')
+    const [first] = await allReady(pool, 2)
+    process.kill(first as number, 'SIGSTOP')
+    const load = startLoad((number) => ask(pool, `/${number}`))
+    await pool.waitForStderr(/has given no sign of life/)
+    await load.more(50)
+    expect((await load.stop()).faults).toEqual([])
+    await stop(pool)
+  })
+
   it('finish what runs when the first process is killed, then end', async () => {
     const pool = await start('workers: 1')
     const [worker] = await allReady(pool, 1)
