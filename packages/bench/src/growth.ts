@@ -39,7 +39,7 @@ const upload = caseOf('upload')
 const GROWTHS: readonly Growth[] = [
   {
     id: 'params',
-    title: 'CPU µs per request: params',
+    title: 'µs per request: params',
     x: 'params (nginx itself sends 19)',
     values: [20, 40, 80, 120, 160, 200],
     fastcgiOnly: false,
@@ -59,7 +59,7 @@ const GROWTHS: readonly Growth[] = [
   },
   {
     id: 'body',
-    title: 'CPU µs per request: size of the body',
+    title: 'µs per request: size of the body',
     x: 'bytes of body',
     values: [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9],
     fastcgiOnly: false,
@@ -67,7 +67,7 @@ const GROWTHS: readonly Growth[] = [
   },
   {
     id: 'connections',
-    title: 'CPU µs per request: connections',
+    title: 'µs per request: connections',
     x: 'connections, one request in flight each',
     values: [1, 10, 100, 1000, 10_000],
     fastcgiOnly: false,
@@ -75,7 +75,7 @@ const GROWTHS: readonly Growth[] = [
   },
   {
     id: 'in-flight',
-    title: 'CPU µs per request: in flight on one connection',
+    title: 'µs per request: in flight on one connection',
     x: 'requests in flight on one connection',
     values: [1, 10, 100, 1000],
     fastcgiOnly: true,

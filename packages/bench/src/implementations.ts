@@ -83,7 +83,7 @@ const label = {
 function nodeFamily(): Implementation[] {
   return frameworks.flatMap((framework): Implementation[] => {
     const detect = (): { version: string } | { missing: string } =>
-      framework === 'raw' ? { version: 'of Node' } : packageVersion(framework)
+      framework === 'raw' ? { version: '' } : packageVersion(framework)
     return [
       {
         ...base,
@@ -152,7 +152,7 @@ const floor: Implementation = {
   framework: 'raw',
   baseline: 'http-raw',
   cases: ['hello', 'connections64', 'idle'],
-  detect: () => ({ version: 'of Node' }),
+  detect: () => ({ version: '' }),
   command: onNode('floor', 'raw'),
 }
 

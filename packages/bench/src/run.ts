@@ -59,7 +59,15 @@ function asked(options: RunOptions, site: Site): boolean {
 function wantedCases({ cases, quick }: RunOptions): BenchCase[] {
   const unknown = cases?.find((id) => !CASES.some((one) => one.id === id))
   if (unknown !== undefined) throw new RangeError(`no case is called ${unknown}`)
-  return CASES.filter(({ id, quick: inQuick }) => cases?.includes(id) ?? (!quick || inQuick))
+  return CASES.filter(
+    ({ id, quick: inQuick }) => cases?.includes(id) ?? (!quick || inQuick !== undefined),
+  )
+}
+
+/** A quick run leaves frameworks out where their share is the same as without: in transfers and streams. */
+function inQuick(benchCase: BenchCase, site: Site, options: RunOptions): boolean {
+  if (!options.quick || options.implementations !== undefined) return true
+  return benchCase.quick?.includes(site.implementation.framework) ?? true
 }
 
 function circumstances(
@@ -109,7 +117,7 @@ export async function runAll(options: RunOptions): Promise<void> {
   const here = [...wanted(options), ...builds].filter((implementation) => {
     const found = implementation.detect()
     if ('missing' in found) missing[implementation.title] = found.missing
-    else versions[implementation.title] = found.version
+    else if (found.version !== '') versions[implementation.title] = found.version
     return !('missing' in found)
   })
   const folder = mkdtempSync(join(tmpdir(), 'fastcgi-bench-'))
@@ -161,7 +169,9 @@ async function act(
     const measurements: Measurement[] = []
     for (const benchCase of wantedCases(options)) {
       const modes = modesOf(benchCase, options, 'nginx' in facts.versions)
-      const part = sites.filter((site) => takesPart(benchCase, site))
+      const part = sites.filter(
+        (site) => takesPart(benchCase, site) && inQuick(benchCase, site, options),
+      )
       if (modes.length === 0 || part.length === 0) continue
       context.log(`${benchCase.title}: ${part.length} implementations, ${modes.join(' and ')}`)
       measurements.push(...(await runCase(context, benchCase, modes, part, options.rounds)))

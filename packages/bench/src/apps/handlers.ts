@@ -118,6 +118,8 @@ export async function expressApp(): Promise<Express> {
 export async function koaApp(): Promise<Koa> {
   const { default: Application } = await import('koa')
   const app = new Application()
+  // Koa prints every write to a client that has gone; at the end of a round there are some.
+  app.silent = true
   app.use(async (ctx) => {
     switch (ctx.path) {
       case '/hello':

@@ -5,8 +5,8 @@ import { IMPLEMENTATIONS } from '../implementations.ts'
 import type { Measurement, Results } from '../results.ts'
 import { box, dot, line, picture, polyline, text } from './svg.ts'
 
-const WIDTH = 820
-const LEFT = 260
+const WIDTH = 860
+const LEFT = 300
 const RIGHT = 70
 const ROW = 24
 

@@ -47,11 +47,15 @@ const headings: { readonly [kind: string]: readonly string[] } = {
     'peak MB',
   ],
   idle: ['bytes each', '/ node:http', 'rss MB'],
-  start: ['ms', '/ node:http', 'rss MB'],
+  start: ['ms', '/ node:http', 'CPU ms', '/ node:http', 'rss MB'],
 }
 
 function row(kind: string, { figures, ratios }: Measurement): string[] {
   const memory = number(figures.peakBytes.median / 1e6)
+  const cpu = [number(figures.cpuMicros.median / 1000), ratioText(ratios?.cpuMicros)]
+  if (kind === 'start') {
+    return [number(figures.special.median), ratioText(ratios?.special), ...cpu, memory]
+  }
   if (kind !== 'load') return [number(figures.special.median), ratioText(ratios?.special), memory]
   return [
     number(figures.cpuMicros.median),
