@@ -162,7 +162,7 @@ async function act(
     process.stdout.write(`${growthTable(series)}\n${note}\n`)
     if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(series, null, 1))
     if (options.write) {
-      record('growth.json', JSON.stringify({ circumstances: facts, series }, null, 1))
+      record('growth.json', JSON.stringify({ circumstances: facts, series }, compact, 1))
       record('growth.svg', growthChart(series, note))
     }
   } else {
@@ -178,6 +178,13 @@ async function act(
     }
     report({ circumstances: facts, measurements }, options)
   }
+}
+
+/** Four digits are more than the noise leaves. */
+function compact(_key: string, value: unknown): unknown {
+  return typeof value === 'number' && !Number.isInteger(value)
+    ? Number(value.toPrecision(4))
+    : value
 }
 
 function record(name: string, content: string): void {
@@ -198,7 +205,7 @@ function report(results: Results, options: RunOptions): void {
     ...Object.entries(facts.missing).map(([name, why]) => `${name}: ${why}`),
   ]
   process.stdout.write(`${out.join('\n\n')}\n`)
-  const json = JSON.stringify(results, null, 1)
+  const json = JSON.stringify(results, compact, 1)
   if (options.json !== undefined) writeFileSync(options.json, json)
   if (options.command === 'check') warn(results)
   if (options.write) {
