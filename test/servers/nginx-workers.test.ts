@@ -4,7 +4,7 @@ import { describe, it } from 'vitest'
 import { nginx } from './programs/nginx.ts'
 import { expectNothingLost, replaceWorkers } from './replaced-workers.ts'
 
-const reloads = 8
+const reloads = 6
 
 describe('workers behind nginx', () => {
   it('are replaced without a lost request', async () => {
