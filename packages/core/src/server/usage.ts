@@ -22,10 +22,12 @@ A FastCGI application. Started by a web server it finds its socket by itself. Ot
 
   --listen ADDRESS   listen on /run/app.sock, @name, :9000 (127.0.0.1), 0.0.0.0:9000, [::1]:9000 or fd:3
   --workers N|auto   that many processes on the address, reloaded by SIGHUP
+  --shared           started by a web server: one process runs the app, the others pass connections on to it
   --gateway[=PORT]   development: serve HTTP on http://127.0.0.1:PORT (default $PORT or ${defaultGatewayPort})
   --help             this text
 
-FASTCGI_LISTEN=ADDRESS does what --listen does, FASTCGI_WORKERS=N what --workers does; systemd's LISTEN_FDS is understood.
+FASTCGI_LISTEN=ADDRESS does what --listen does, FASTCGI_WORKERS=N what --workers does,
+FASTCGI_SHARED=1 what --shared does; systemd's LISTEN_FDS is understood.
 In a terminal the gateway starts without being asked.
 `
 }
