@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { helloApp, makeProject, type Project, scriptFor } from '../../../../test/support/cli.ts'
 import { until } from '../../../../test/support/until.ts'
 import { type DevSession, startDev } from './dev.ts'
@@ -111,16 +111,30 @@ describe('fastcgi dev', () => {
     expect((await page(other)).text).toBe('by itself')
   })
 
+  it('comes to the last of several changes in quick succession', async () => {
+    const url = await start({ 'app.mjs': helloApp }, 'app.mjs')
+    for (const word of ['one', 'two', 'three']) {
+      site.write('app.mjs', helloApp.replace('hello', word))
+      await until(() => shown.includes('has changed'), 'the change to be noticed')
+      shown = ''
+    }
+    await pageWith(url, 'three /')
+    expect(shown).not.toContain('ended')
+  })
+
   it('leaves nothing behind', async () => {
-    const before = fs
-      .readdirSync(fs.realpathSync('/tmp'))
-      .filter((name) => name.startsWith('fastcgi-dev-'))
-    await start({ 'app.mjs': helloApp }, 'app.mjs')
-    await session!.close()
-    session = undefined
-    const after = fs
-      .readdirSync(fs.realpathSync('/tmp'))
-      .filter((name) => name.startsWith('fastcgi-dev-'))
-    expect(after.filter((name) => !before.includes(name))).toEqual([])
+    const other = makeProject({})
+    vi.stubEnv('TMPDIR', other.folder)
+    try {
+      await start({ 'app.mjs': helloApp }, 'app.mjs')
+      expect(fs.readdirSync(other.folder).join(' ')).toContain('fastcgi-')
+      await session!.close()
+      session = undefined
+      site.remove()
+      expect(fs.readdirSync(other.folder)).toEqual(['node_modules'])
+    } finally {
+      vi.unstubAllEnvs()
+      other.remove()
+    }
   })
 })

@@ -27,6 +27,7 @@ export class AppProcess {
   readonly #command: AppCommand
   readonly #show: (text: string) => void
   #child: ChildProcess | undefined
+  #stopping = false
   #state: Promise<AppState>
 
   /** @param show takes what the app writes to its outputs */
@@ -50,8 +51,13 @@ export class AppProcess {
 
   /** Ends the process and starts the next; requests that come meanwhile wait. */
   restart(): void {
-    const before = this.stop()
-    this.#state = before.then(() => this.#start())
+    // Whoever is about to be started reads the files as they are then.
+    if (this.#stopping) return
+    this.#stopping = true
+    this.#state = this.stop().then(() => {
+      this.#stopping = false
+      return this.#start()
+    })
   }
 
   /** Ends the process. */

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { request } from '@fastcgi/core/client'
 import { explainOutput } from './explain.ts'
@@ -11,8 +12,10 @@ import { failed, type Finding, ok, unknown, warning } from './finding.ts'
 import { readArrival, Secret } from './secret.ts'
 
 /** mod_fcgid gives a process 60 s to answer at first, nginx any other 60 s; users give up long before. */
-const slowLoad = 5_000
+const slowLoad = 8_000
 const patience = 60_000
+/** How long the exit of a process may be behind the end of its connections, in milliseconds. */
+const exitGrace = 5_000
 
 /** What to start, and how. */
 export interface Trial {
@@ -60,10 +63,9 @@ export async function tryApp(trial: Trial): Promise<Finding[]> {
       (error: Error) => error,
     )
     if (first instanceof Error) {
-      // A crash breaks the connection before its exit is seen.
-      const how = child.exitCode === null && child.signalCode === null ? undefined : await ended
-      if (how !== undefined || /closed|cut/i.test(first.message))
-        return [endedEarly(how ?? (await ended), output)]
+      // A crash breaks the connection, or refuses it, before its exit is seen.
+      const how = await Promise.race([ended, pause(exitGrace, undefined, { ref: false })])
+      if (how !== undefined) return [endedEarly(how, output)]
       return [
         failed(
           'load',
