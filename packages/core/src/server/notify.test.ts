@@ -55,8 +55,9 @@ async function start(
       ...env,
     },
   })
+  // Whole lines: the file is there before its first line is.
   const told = (): string[] =>
-    fs.existsSync(record) ? fs.readFileSync(record, 'utf8').trim().split('\n') : []
+    fs.existsSync(record) ? fs.readFileSync(record, 'utf8').split('\n').slice(0, -1) : []
   return { ...started, told, app: module }
 }
 

@@ -14,8 +14,9 @@ import { createLog, describeError, type Log } from './log.ts'
 import { memorySessionsWarning, watchSessions } from './memory-sessions.ts'
 import { defaultGatewayPort, type Mode } from './modes.ts'
 import type { Notifier } from './notify.ts'
-import type { NotifySettings } from './notify-settings.ts'
+import { startNotifier } from './notify-settings.ts'
 import { Watching } from './observe/watching.ts'
+import { openPool, openWorker, type PoolProcess } from './pool-process.ts'
 import { resolveOptions } from './options.ts'
 import { failedHandler, failedLoad, newReference, type FailurePage } from './refusals.ts'
 import {
@@ -28,16 +29,13 @@ import {
 import { createServer, type Server } from './server.ts'
 import { sharedIn } from '../shared/wanted.ts'
 import { findStart, type Start } from './start.ts'
-import { workerLimits, workersIn } from './worker-options.ts'
+import { workersIn } from './worker-options.ts'
 import type { WorkerPlace } from './worker.ts'
 import { processShutdown, type Shutdown, type Stoppable } from './shutdown.ts'
 import { endWithUsage, ServeError } from './usage.ts'
 
 /** How often is looked whether the socket's file is still there, in milliseconds. */
 const doorInterval = 5000
-
-/** Milliseconds that systemd-notify has to say that the end has begun. */
-const lastWord = 1000
 
 /**
  * Serves an app over FastCGI. Finds out how the process was started (CGI, a socket of its own, systemd, a web server,
@@ -125,7 +123,7 @@ export class Serving {
       intercept: this.#intercept(mode),
       warn: (code, message) => this.#log.write(`${message} [${code}]`),
     })
-    const notifier = notify && (await this.#notifier(notify))
+    const notifier = notify && (await startNotifier(notify, this.#log, this.#shutdown))
     if (workers > 0) {
       await this.#openPool(server, mode, workers, notifier)
       return server
@@ -191,54 +189,36 @@ export class Serving {
     })
   }
 
-  async #notifier(settings: NotifySettings): Promise<Notifier> {
-    const { Notifier } = await import('./notify.ts')
-    const notifier = new Notifier(settings, this.#log)
-    if (this.#shutdown) {
-      this.#shutdown.started = () => notifier.stopping()
-      this.#shutdown.add({ timeout: lastWord, drain: () => notifier.sent })
+  /** What the processes of a pool are made of. */
+  #parts(server: Server): PoolProcess {
+    return {
+      server,
+      options: this.#options,
+      log: this.#log,
+      shutdown: this.#shutdown,
+      watching: this.#watching,
     }
-    return notifier
   }
 
-  /** Nothing of pools is loaded where there are no workers. */
   async #openPool(
     server: Server,
     mode: Mode,
     count: number,
     notifier: Notifier | undefined,
   ): Promise<void> {
-    const { Primary } = await import('./primary.ts')
-    const primary = new Primary({
-      server,
+    const reopen = await openPool({
+      ...this.#parts(server),
       count,
-      options: this.#options,
-      drainTimeout: resolveOptions(this.#options).drainTimeout,
       script: this.#script,
-      log: this.#log,
-      shutdown: this.#shutdown,
+      appIsLoaded: !isLoader(this.#app),
       notifier,
+      openSocket: (own) => this.#openSocket(server, mode, own),
     })
-    if (!isLoader(this.#app)) primary.warnOfLoadedApp()
-    this.#reopened.push(() => primary.pool.reopen())
-    const door = await this.#openSocket(server, mode, primary.stoppable)
-    await this.#watching.openSocket(server, () => primary.pool.status())
-    primary.start(door.name)
+    this.#reopened.push(reopen)
   }
 
   async #openWorker(server: Server, name: string): Promise<WorkerPlace> {
-    const { WorkerPlace } = await import('./worker.ts')
-    const { FigureTaker } = await import('./observe/figures.ts')
-    const place: WorkerPlace = new WorkerPlace({
-      server,
-      name,
-      figures:
-        (await this.#watching.begin(server, () => place.askStatus())) ??
-        new FigureTaker(server, false),
-      recycle: workerLimits(this.#options),
-      shutdown: this.#shutdown,
-      reopen: () => this.#reopen(),
-    })
+    const place = await openWorker(this.#parts(server), name, () => this.#reopen())
     this.#addToShutdown(server, { drain: (timeout) => place.drained(timeout) })
     return place
   }

@@ -1,0 +1,74 @@
+// The two kinds of process of a pool, as `serve` makes them. Loads what each needs; other processes load nothing of it.
+import type { Door } from './doors.ts'
+import type { Log } from './log.ts'
+import type { Notifier } from './notify.ts'
+import type { Watching } from './observe/watching.ts'
+import { resolveOptions } from './options.ts'
+import type { ServeOptions } from './serve-options.ts'
+import type { Server } from './server.ts'
+import type { Shutdown, Stoppable } from './shutdown.ts'
+import { workerLimits } from './worker-options.ts'
+import type { WorkerPlace } from './worker.ts'
+
+/** What both kinds have from `serve`. */
+export interface PoolProcess {
+  readonly server: Server
+  readonly options: ServeOptions
+  readonly log: Log
+  /** Undefined where the process is the caller's. */
+  readonly shutdown: Shutdown | undefined
+  readonly watching: Watching
+}
+
+/** What the first process has beside it. */
+export interface FirstProcess extends PoolProcess {
+  readonly count: number
+  readonly script: string | undefined
+  /** The app was handed over instead of a function that loads it. */
+  readonly appIsLoaded: boolean
+  readonly notifier: Notifier | undefined
+  /** Opens the socket and says how it is closed. */
+  readonly openSocket: (own: Partial<Stoppable>) => Promise<Door>
+}
+
+/**
+ * Makes this process the first one of a pool: opens the socket and starts the workers.
+ *
+ * @returns what has every worker open its logs anew
+ */
+export async function openPool(parts: FirstProcess): Promise<() => void> {
+  const { Primary } = await import('./primary.ts')
+  const { options, watching, server } = parts
+  const primary = new Primary({ ...parts, drainTimeout: resolveOptions(options).drainTimeout })
+  if (parts.appIsLoaded) primary.warnOfLoadedApp()
+  const door = await parts.openSocket(primary.stoppable)
+  await watching.openSocket(server, () => primary.pool.status())
+  primary.start(door.name)
+  return () => primary.pool.reopen()
+}
+
+/**
+ * Makes this process a worker: its connections come from the first process.
+ *
+ * @param name the socket's
+ * @param reopen opens the logs of this process anew
+ */
+export async function openWorker(
+  parts: PoolProcess,
+  name: string,
+  reopen: () => void,
+): Promise<WorkerPlace> {
+  const { WorkerPlace } = await import('./worker.ts')
+  const { FigureTaker } = await import('./observe/figures.ts')
+  const { server, options, shutdown, watching } = parts
+  const figures = await watching.begin(server, () => place.askStatus())
+  const place: WorkerPlace = new WorkerPlace({
+    server,
+    name,
+    figures: figures ?? new FigureTaker(server, false),
+    recycle: workerLimits(options),
+    shutdown,
+    reopen,
+  })
+  return place
+}
