@@ -60,7 +60,8 @@ export function makeKoaApp(packageName: 'koa' | 'koa2', { folder, log }: Surroun
     const files = [ctx.request.files?.files ?? []].flat() as Anything[]
     ctx.body = {
       body: ctx.request.body ?? null,
-      files: files.map((file) => [file.originalFilename, file.mimetype, file.size]),
+      // In the order in which the disk had them.
+      files: files.map((file) => [file.originalFilename, file.mimetype, file.size]).sort(),
     }
     for (const file of files) fs.rmSync(file.filepath, { force: true })
   })

@@ -291,7 +291,7 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
   /** True when all of the response has been written and may be ended behind what is waiting. */
   get complete(): boolean {
     const { response } = this
-    return response.writableEnded && internals(response).outputData.length === 0
+    return response.writableEnded && (internals(response).outputData?.length ?? 0) === 0
   }
 
   /** True while the app still reads a body whose response is already complete: its end must be waited for. */

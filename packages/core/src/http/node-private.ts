@@ -30,8 +30,8 @@ export interface ResponseInternals {
   shouldKeepAlive: boolean
   finished: boolean
   destroyed: boolean
-  outputData: { data: string; encoding: BufferEncoding; callback: null }[]
-  _flush(): void
+  outputData?: { data: string; encoding: BufferEncoding; callback: null }[]
+  _flush?(): void
   [needDrain: symbol]: boolean
 }
 
@@ -49,7 +49,7 @@ export interface RequestInternals {
   _consuming: boolean
   _dumped: boolean
   _dump?(): void
-  _readableState: {
+  _readableState?: {
     resumeScheduled?: boolean
     ended?: boolean
     endEmitted?: boolean
@@ -90,11 +90,16 @@ export function probe(): Probe {
   request.httpVersionMajor = 1
   request.httpVersionMinor = 1
   const response = new http.ServerResponse(request)
-  let called = false
   const own = internals(response)
-  own._storeHeader = function (firstLine, headers) {
-    called = true
-    storeHeader?.call(this, firstLine, headers)
+  let head = ''
+  // As the hook of `outgoing.ts` does it.
+  own._storeHeader = function (_firstLine, headers) {
+    this._removedConnection = true
+    this._removedTE = true
+    storeHeader?.call(this, '', headers)
+    this.chunkedEncoding = false
+    head = `X-Before: 1\r\n${this._header}`
+    this._header = head
   }
   let written = ''
   const sink = Object.assign(new EventEmitter(), {
@@ -113,13 +118,16 @@ export function probe(): Probe {
   })
   response.assignSocket(sink as never)
   response.setHeader('X-Probe', '1')
+  // Turns framing on, if we do not turn it off.
+  response.setHeader('Transfer-Encoding', 'chunked')
   response.write('x')
   const needDrain = Object.getOwnPropertySymbols(response).find(
     (symbol) => symbol.description === 'kNeedDrain' && own[symbol] === true,
   )
   // Node 26 keeps what is written until the end of the tick, or of the response.
   response.end()
-  const hook = called && typeof own._header === 'string' && written.startsWith(own._header)
+  // Our head as we made it, with no status line, and the content without framing.
+  const hook = /^X-Before: 1\r\nX-Probe: 1\r\n/.test(head) && written === `${head}x`
   return { hook, needDrain }
 }
 
@@ -147,8 +155,8 @@ export function drained(response: ServerResponse): void {
     }
   } else if (response.writableNeedDrain) {
     // The public way round: an empty write through Node's own queue makes it look again.
-    own.outputData.push({ data: '', encoding: 'latin1', callback: null })
-    own._flush()
+    own.outputData?.push({ data: '', encoding: 'latin1', callback: null })
+    own._flush?.()
   }
 }
 
@@ -161,8 +169,8 @@ export function drained(response: ServerResponse): void {
 export function dump(request: IncomingMessage): void {
   const own = requestInternals(request)
   const state = own._readableState
-  if (own._consuming || state.resumeScheduled === true) return
-  if (state.ended === true && state.length === 0 && request.complete && unheard(request)) {
+  if (own._consuming || state?.resumeScheduled === true) return
+  if (state?.ended === true && state.length === 0 && request.complete && unheard(request)) {
     own._consuming = true
     own._dumped = true
     state.endEmitted = true

@@ -41,7 +41,11 @@ function storeCgiHeader(this: ServerResponse, _firstLine: string, headers: unkno
 }
 
 function wouldChunk(response: ServerResponse, own: ResponseInternals): boolean {
-  return own._hasBody && own.useChunkedEncodingByDefault && !response.hasHeader('content-length')
+  return (
+    own._hasBody !== false &&
+    own.useChunkedEncodingByDefault !== false &&
+    !response.hasHeader('content-length')
+  )
 }
 
 /**
@@ -65,8 +69,9 @@ export function cgiBlock(lines: string, status: number, reason: string): string 
 export function separateHead(response: ServerResponse, text: string): string {
   const own = internals(response)
   const head = own._header
-  if (head === null || Buffer.byteLength(head) === head.length || !text.startsWith(head)) return ''
-  const framed = own.useChunkedEncodingByDefault && !/(?:^|\n)content-length:/i.test(head)
+  if (typeof head !== 'string' || Buffer.byteLength(head) === head.length || !text.startsWith(head))
+    return ''
+  const framed = own.useChunkedEncodingByDefault !== false && !/(?:^|\n)content-length:/i.test(head)
   return framed ? head : ''
 }
 

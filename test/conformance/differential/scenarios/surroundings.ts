@@ -261,17 +261,6 @@ export const surroundingScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'a timeout that bytes of the response put off',
-    handler: async (_request, response, trace) => {
-      response.setTimeout(2000, () => trace.note('timeout'))
-      for (let at = 0; at < 4; at++) {
-        response.write(`${at}`)
-        await new Promise((resolve) => setTimeout(resolve, 10))
-      }
-      response.end()
-    },
-  },
-  {
     name: 'several request listeners',
     server: (server, trace) => {
       const first: RequestListener = () => trace.note('first listener')
