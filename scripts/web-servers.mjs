@@ -5,7 +5,7 @@ import * as debian from './debian.mjs'
 
 /**
  * Name of a group: the start of the names of its test files; what must exist; Debian's packages.
- * A test file that no group claims needs all of them.
+ * A test file that no group claims needs all of them but for those that are `own`.
  */
 const groups = [
   {
@@ -35,6 +35,13 @@ const groups = [
     needs: ['ab', 'curl', 'openssl'],
     packages: ['apache2-utils', 'curl', 'openssl'],
   },
+  {
+    name: 'browser',
+    needs: ['chromium', 'apache2', '/usr/lib/apache2/modules/mod_fcgid.so', 'nginx', 'lighttpd'],
+    packages: ['chromium', 'apache2', 'libapache2-mod-fcgid', 'nginx', 'lighttpd'],
+    // No other file starts a browser.
+    own: true,
+  },
 ]
 
 const missingGroups = () => groups.filter((group) => !group.needs.every(debian.exists))
@@ -59,7 +66,8 @@ export function splitByServer(files, missing) {
   const blocked = (file) => {
     const group = groupOf(file)
     const tools = missing.some(({ name }) => name === 'tools')
-    return missing.length > 0 && (tools || group === undefined || missing.includes(group))
+    if (group === undefined) return missing.some(({ own }) => !own)
+    return tools || missing.includes(group)
   }
   return {
     able: files.filter((file) => !blocked(file)),

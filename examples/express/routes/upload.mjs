@@ -31,11 +31,14 @@ upload.get('/', (req, res) => {
     page(
       res,
       'Upload',
-      `<form action="${escape(req.baseUrl)}" method="post" enctype="multipart/form-data">
+      `<form id="upload" action="${escape(req.baseUrl)}" method="post" enctype="multipart/form-data">
          <label>Title <input name="title"></label>
          <label>Files <input type="file" name="files" multiple required></label>
          <button>Send</button>
-       </form>`,
+         <progress value="0" hidden></progress>
+       </form>
+       <div id="result" role="status"></div>
+       <script src="${escape(res.locals.base)}/static/upload.js"></script>`,
     ),
   )
 })

@@ -23,11 +23,14 @@ export async function upload(app) {
       request,
       reply,
       'Upload',
-      `<form action="${escape(request.base)}/upload" method="post" enctype="multipart/form-data">
+      `<form id="upload" action="${escape(request.base)}/upload" method="post" enctype="multipart/form-data">
          <label>Title <input name="title"></label>
          <label>Files <input type="file" name="files" multiple required></label>
          <button>Send</button>
-       </form>`,
+         <progress value="0" hidden></progress>
+       </form>
+       <div id="result" role="status"></div>
+       <script src="${escape(request.base)}/static/upload.js"></script>`,
     ),
   )
 

@@ -30,11 +30,14 @@ upload.get('/', (ctx) => {
   page(
     ctx,
     'Upload',
-    `<form action="${escape(ctx.state.base)}/upload" method="post" enctype="multipart/form-data">
+    `<form id="upload" action="${escape(ctx.state.base)}/upload" method="post" enctype="multipart/form-data">
        <label>Title <input name="title"></label>
        <label>Files <input type="file" name="files" multiple required></label>
        <button>Send</button>
-     </form>`,
+       <progress value="0" hidden></progress>
+     </form>
+     <div id="result" role="status"></div>
+     <script src="${escape(ctx.state.base)}/static/upload.js"></script>`,
   )
 })
 

@@ -8,11 +8,14 @@ export function uploadPage({ base, html }) {
   html(
     200,
     'Upload',
-    `<form action="${base}/upload" method="post" enctype="multipart/form-data">
+    `<form id="upload" action="${base}/upload" method="post" enctype="multipart/form-data">
        <label>Title <input name="title"></label>
        <label>Files <input type="file" name="files" multiple required></label>
        <button>Send</button>
-     </form>`,
+       <progress value="0" hidden></progress>
+     </form>
+     <div id="result" role="status"></div>
+     <script src="${base}/static/upload.js"></script>`,
   )
 }
 
