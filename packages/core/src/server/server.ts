@@ -18,6 +18,8 @@ const methods: ReadonlySet<string> = new Set(http.METHODS)
 const TICK = 1_000
 /** Connections that may wait for `maxConnections`; the kernel's own backlog holds 511. One more is closed. */
 const MAX_WAITING = 1024
+/** Milliseconds at the most that a draining server goes on accepting those who have connected already. */
+const BACKLOG_TIME = 2_000
 
 /** What has happened on a server, and what is happening. */
 export interface ServerStatistics extends Readonly<ServerCounts> {
@@ -52,6 +54,10 @@ export class Server extends http.Server {
   readonly #throttle = new LogThrottle()
   #ticker: NodeJS.Timeout | undefined
   #closing = false
+  /** The listening socket was handed over: other processes may have it as well. */
+  #inherited = false
+  /** Connections the listening socket has given, whatever became of them. */
+  #accepted = 0
   /** Of connections that are closed. */
   #bytesRead = 0
   #bytesWritten = 0
@@ -183,7 +189,15 @@ export class Server extends http.Server {
     ;(this as { pauseOnConnect?: boolean }).pauseOnConnect = true
   }
 
+  /** As `net.Server.listen`. */
+  override listen(...given: ListenArguments): this {
+    const [first] = given
+    this.#inherited = typeof first === 'object' && first !== null && 'fd' in first
+    return super.listen(...(given as [number, () => void]))
+  }
+
   #accept(socket: Socket): void {
+    this.#accepted++
     const { accept } = this.#options
     if (this.#taker && this.#admits(socket)) {
       this.#taker(socket)
@@ -322,8 +336,7 @@ export class Server extends http.Server {
   async drain(timeout: number = this.#options.drainTimeout): Promise<boolean> {
     this.#closing = true
     for (const transport of this.#transports) transport.drain()
-    // Who has connected already is in the kernel's backlog: accepted in the next round of the event loop, lost without.
-    for (let round = 0; round < 2; round++) await new Promise(setImmediate)
+    if (this.listening) await this.#emptyBacklog()
     const closed = new Promise<void>((resolve) => {
       // Connections handed in are not among those the listening socket counts.
       if (this.listening) net.Server.prototype.close.call(this, () => this.#whenEmpty(resolve))
@@ -339,6 +352,24 @@ export class Server extends http.Server {
     return !cut
   }
 
+  /**
+   * Whoever has connected already waits in the kernel's backlog, and would be reset by the close. A round of the event
+   * loop accepts one; the first that accepts none has found the backlog empty.
+   */
+  async #emptyBacklog(): Promise<void> {
+    const end = performance.now() + BACKLOG_TIME
+    // No more than the next one or two: listen(2) may be called again. Where others share the socket that is not ours to
+    // do, and not needed: it lives on. A unix socket's file has gone by now.
+    const { _handle: handle } = this as { _handle?: { listen?(backlog: number): number } | null }
+    if (!this.#inherited && typeof this.address() === 'object') handle?.listen?.(1)
+    await new Promise(setImmediate)
+    let before = -1
+    while (this.#accepted !== before && performance.now() < end) {
+      before = this.#accepted
+      await new Promise(setImmediate)
+    }
+  }
+
   #whenEmpty(resolve: () => void): void {
     if (this.#transports.size === 0 && this.#queue.length === 0) resolve()
     else setTimeout(() => this.#whenEmpty(resolve), 20)
@@ -350,6 +381,18 @@ function traffic(stream: Duplex): { readonly bytesRead: number; readonly bytesWr
   const { bytesRead = 0, bytesWritten = 0 } = stream as Partial<Socket>
   return { bytesRead, bytesWritten }
 }
+
+/** What `net.Server.listen` takes. */
+type ListenArguments =
+  | [port?: number, listener?: () => void]
+  | [port?: number, host?: string, listener?: () => void]
+  | [port?: number, host?: string, backlog?: number, listener?: () => void]
+  | [port?: number, backlog?: number, listener?: () => void]
+  | [path: string, listener?: () => void]
+  | [path: string, backlog?: number, listener?: () => void]
+  | [options: net.ListenOptions & { fd?: number }, listener?: () => void]
+  | [handle: object, backlog?: number, listener?: () => void]
+  | [handle: object, listener?: () => void]
 
 const realPaths = new Map<string, string>()
 /** Paths come from the web server's configuration, a handful; a peer that makes names up gets no more than this kept. */
