@@ -84,6 +84,17 @@ const rows: readonly Row[] = [
   },
   { name: 'requestIds', kind: 'flag', help: 'console lines begin with the id of their request' },
   {
+    name: 'shared',
+    kind: 'flag',
+    help: 'where a web server starts many processes: one runs the app for all',
+  },
+  {
+    name: 'sharedIdleTimeout',
+    kind: 'time',
+    value: 'TIME',
+    help: 'how long that one stays when idle',
+  },
+  {
     name: 'mount',
     kind: 'text',
     value: 'PATH',

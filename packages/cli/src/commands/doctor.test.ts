@@ -196,6 +196,17 @@ describe('doctor of a file', () => {
     expect(trouble).toMatchObject({ check: 'memory-sessions', verdict: 'warning' })
   })
 
+  it('does not start a script that only a web server can start', async () => {
+    const site = project({
+      'app.mjs': helloApp,
+      'app.fcgi': scriptFor('./app.mjs').replace('@fastcgi/core', '@fastcgi/core/shared'),
+    })
+    const found = await findings([site.file('app.fcgi')])
+    expect(troubles(found)).toEqual([])
+    expect(found.at(-1)).toMatchObject({ check: 'load', verdict: 'unknown' })
+    expect(found.at(-1)!.fix).toContain('doctor app.js')
+  })
+
   it('takes an app that has no .fcgi', async () => {
     const site = project({ 'app.mjs': helloApp, 'bad.mjs': 'export default 7\n' })
     expect(troubles(await findings([site.file('app.mjs')]))).toEqual([])

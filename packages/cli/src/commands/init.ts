@@ -105,7 +105,7 @@ export async function init(server: RecipeName, given: Given): Promise<void> {
     const names = blocked.map((output) => path.relative(cwd, output.path)).join(', ')
     throw new Failure(
       ExitCode.CannotCreate,
-      `Nothing was written: ${names} ${blocked.length === 1 ? 'is' : 'are'} there and differ from the above. --force writes over them.`,
+      `Nothing was written: ${names} ${blocked.length === 1 ? 'is there and differs' : 'are there and differ'} from the above. --force writes over them.`,
     )
   }
   if (given.yes !== true && isInteractive() && /^n/i.test(await ask('Write these files? [Y/n] ')))

@@ -286,7 +286,7 @@ class Visit {
     return warning(
       'memory-sessions',
       `${text}, and sessions are kept in memory: users are logged out at random`,
-      'keep sessions in a signed cookie or in a store that all processes share\nor allow one process: FcgidMaxProcessesPerClass 1, --workers 0',
+      'keep sessions in a signed cookie or in a store that all processes share\nor let one process run the app for all: serve(app, { shared: true }); on a socket of its own, no workers',
     )
   }
 }

@@ -122,6 +122,13 @@ function answered(page: string, status: number, output: string): Finding {
 }
 
 function endedEarly(how: string, output: string): Finding {
+  if (/shared is for the processes that a web server starts/.test(output)) {
+    return unknown(
+      'load',
+      'not tried: the script serves as one process for all (shared), which only a web server can start',
+      'fastcgi doctor app.js looks at the app itself; with the URL too, at the running site',
+    )
+  }
   const { what, fix } = explainOutput(output)
   return failed(
     'load',
@@ -157,7 +164,7 @@ async function checkSessions(trial: Trial, socket: string, output: string): Prom
     warning(
       'memory-sessions',
       'sessions are kept in memory: with several processes (mod_fcgid, workers) users are logged out at random',
-      'keep them in a signed cookie (cookie-session, koa-session, @fastify/secure-session), or in a store that all processes share (connect-redis, connect-pg-simple)\nor allow one process: FcgidMaxProcessesPerClass 1',
+      'keep them in a signed cookie (cookie-session, koa-session, @fastify/secure-session), or in a store that all processes share (connect-redis, connect-pg-simple)\nor let one process run the app for all: serve(app, { shared: true })',
     ),
   ]
 }

@@ -58,7 +58,8 @@ ${errors(error)}
 ${rows(request.params)}
 </table></details>
 <p><small>Shown by the development gateway alone: behind a web server the client gets a neutral page, and the error log has
-the reason.</small></p>
+the reason. <code>npx fastcgi doctor</code> looks at files, packages and the web server's side, and says what mends
+them.</small></p>
 </html>
 `
 }
