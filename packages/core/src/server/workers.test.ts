@@ -24,9 +24,9 @@ beforeAll(async () => {
 })
 afterEach(async () => {
   // The primary first, so that its workers see it go; those that hang are killed by their ids.
-  const pids = pools.splice(0).flatMap((pool) => pool.pids())
+  const left = pools.splice(0).flatMap((pool) => pool.pids().filter((pid) => isOf(pool, pid)))
   killLeftovers()
-  for (const pid of pids) if (alive(pid)) process.kill(pid, 'SIGKILL')
+  for (const pid of left) if (alive(pid)) process.kill(pid, 'SIGKILL')
 })
 afterAll(() => core.remove())
 
@@ -82,9 +82,10 @@ async function start(
     socketPath,
     app: module,
     folder,
+    // Whole lines: a number may be half written.
     pids: () =>
       fs.existsSync(path.join(folder, 'pids'))
-        ? fs.readFileSync(path.join(folder, 'pids'), 'utf8').trim().split('\n').map(Number)
+        ? fs.readFileSync(path.join(folder, 'pids'), 'utf8').split('\n').slice(0, -1).map(Number)
         : [],
   }
   pools.push(pool)
@@ -112,6 +113,15 @@ function alive(pid: number): boolean {
     process.kill(pid, 0)
     // A process that has ended and is not yet waited for still has a number.
     return !/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+/** A number may belong to another process by now. */
+function isOf(pool: Started, pid: number): boolean {
+  try {
+    return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${pool.folder}/`)
   } catch {
     return false
   }
