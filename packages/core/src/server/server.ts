@@ -6,6 +6,7 @@ import net, { type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { HeadOptions } from '../cgi/request-head.ts'
 import type { ExchangeContext } from '../http/exchange.ts'
+import { probed } from '../http/node-private.ts'
 import type { ConnectionLimits } from '../protocol/connection.ts'
 import { accessRule, type AccessRule } from './addresses.ts'
 import { LogThrottle } from './log-throttle.ts'
@@ -68,6 +69,8 @@ export class Server extends http.Server {
     // What http.Server does with connections and with its own timeouts is for HTTP.
     this.removeAllListeners('connection')
     this.removeAllListeners('listening')
+    // Now, so that who watches responses (diagnostics_channel) from here on does not see the one of the probe.
+    probed()
     this.#options = resolveOptions(options)
     this.#access = accessRule(options.allow, process.env.FCGI_WEB_SERVER_ADDRS)
     for (const warning of this.#access.warnings)
