@@ -156,6 +156,15 @@ export class Server extends http.Server {
     Object.assign(this.#context.exchange, emitting(emitter))
   }
 
+  /**
+   * Connections open now; `statistics` adds up more than a busy worker wants to know.
+   *
+   * @internal
+   */
+  get openConnections(): number {
+    return this.#transports.size
+  }
+
   /** Counts since the start and what is going on now. */
   get statistics(): ServerStatistics {
     let [bytesRead, bytesWritten] = [this.#bytesRead, this.#bytesWritten]

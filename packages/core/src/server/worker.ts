@@ -115,7 +115,7 @@ export class WorkerPlace {
     const { server } = this.#duties
     // Before anything is read, so that no request is ever served twice. A peer that went away on the way leaves
     // nothing to serve.
-    const open = server.statistics.openConnections + (socket ? 1 : 0)
+    const open = server.openConnections + (socket ? 1 : 0)
     this.#send({ fastcgi: 'taken', open })
     if (!socket) return
     socket.allowHalfOpen = true
