@@ -34,6 +34,7 @@ export class Relay implements PassageOwner {
   readonly #passages = new Set<Passage>()
   #host: Host | undefined
   #finding: Promise<Host> | undefined
+  #draining = false
   #drained: (() => void) | undefined
 
   private constructor(script: string | undefined, log: (message: string) => void) {
@@ -94,7 +95,11 @@ export class Relay implements PassageOwner {
       else this.take(socket)
     })
     return {
-      drain: (timeout) => Promise.all([server.drain(timeout), this.drain(timeout)]),
+      drain: async (timeout) => {
+        await Promise.all([server.drain(timeout), this.drain(timeout)])
+        // Those that the server has still taken in from its backlog.
+        await this.drain(timeout)
+      },
       // The app's end is the host's affair.
       stop: undefined,
     }
@@ -102,11 +107,15 @@ export class Relay implements PassageOwner {
 
   /** Takes a connection that nothing has been read from. */
   take(peer: Socket): void {
-    this.#passages.add(new Passage(peer, this))
+    const passage = new Passage(peer, this)
+    this.#passages.add(passage)
+    // Had connected before the end began.
+    if (this.#draining) passage.drain()
   }
 
   /** Resolves when all connections are closed; they close when nothing runs on them. */
   drain(timeout: number): Promise<void> {
+    this.#draining = true
     for (const passage of this.#passages) passage.drain()
     if (this.#passages.size === 0) return Promise.resolve()
     return new Promise((resolve) => {

@@ -84,18 +84,30 @@ async function openRelay(options: ServeOptions, once: boolean): Promise<boolean>
   const admits = await admission(options, (message) => log.write(message))
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
   await listen(server)
+  let accepted = 0
   const { drain } = relay.serve(
     {
       divert: (taker) => {
-        server.on('connection', (socket) => (admits(socket) ? taker(socket) : socket.destroy()))
+        server.on('connection', (socket) => {
+          accepted += 1
+          if (admits(socket)) taker(socket)
+          else socket.destroy()
+        })
       },
-      drain: () => new Promise((closed) => server.close(closed)),
+      drain: async () => {
+        // Whoever has connected already: a round of the event loop accepts one.
+        let before = -1
+        while (before !== accepted) {
+          before = accepted
+          await new Promise(setImmediate)
+        }
+        await new Promise((closed) => server.close(closed))
+      },
     },
     options.accept,
   )
   shutdown.add({
     timeout: options.drainTimeout ?? drainTimeout,
-    release: () => server.close(),
     drain,
   })
   if (script !== undefined && !once && options.restartFile !== false) {
