@@ -17,7 +17,7 @@ function row(cell, ...texts) {
 
 function show({ title, files }) {
   const rows = files.map(({ name, size, sha256 }) =>
-    row('td', name, `${size.toLocaleString('en')}\u00a0bytes`, sha256),
+    row('td', name, `${size.toLocaleString('en')} bytes`, sha256),
   )
   const table = element('table', '', row('th', 'File', 'Size', 'SHA-256'), ...rows)
   result.replaceChildren(element('h2', title || 'Received'), table)
