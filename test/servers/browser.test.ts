@@ -199,7 +199,7 @@ function visit(example: string, site: Site): void {
       offline: false,
       latency: 0,
       downloadThroughput: -1,
-      uploadThroughput: 800_000,
+      uploadThroughput: 300_000,
     })
     const seen = await page.evaluateHandle<number[]>(POSITIONS)
     await page.getByRole('button', { name: 'Send' }).click()

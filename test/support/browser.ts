@@ -75,7 +75,7 @@ export async function openVisitor(browser: Browser, port: number, mount: string)
     async problems() {
       const cookies = await context.cookies()
       const stray = cookies.filter((cookie) => cookie.path !== (mount || '/'))
-      return [...found, ...stray.map(({ name, path: at }) => `cookie ${name} for ${at}`)]
+      return [...new Set(found), ...stray.map(({ name, path: at }) => `cookie ${name} for ${at}`)]
     },
     async checkLinks() {
       const links = await page.evaluate<string[]>(LINKS)

@@ -60,7 +60,13 @@ export const lighttpdSetups: readonly Setup[] = [
       offload: 'x-sendfile',
     },
   },
-  { server: 'lighttpd', file: 'subpath.conf', mount: '/app', options: { mount: '/app' } },
+  {
+    server: 'lighttpd',
+    file: 'subpath.conf',
+    mount: '/app',
+    options: { mount: '/app' },
+    can: { streamsResponses: true, tellsOfGoneClient: 'at next write' },
+  },
   // A package of its own in Debian: lighttpd-mod-openssl.
   ...(fs.existsSync('/usr/lib/lighttpd/mod_openssl.so')
     ? [{ server: 'lighttpd', file: 'https.conf', tls: true, can: { staticFiles: false } }]
