@@ -54,6 +54,9 @@ describe('configurations', () => {
     const [apache] = configFiles('apache', { ...site, mount: '/buy' })
     expect(apache!.text).toContain('ScriptAlias /buy /home/ann/store/fcgi/start.fcgi\n')
     expect(apache!.text).toContain('<Files start.fcgi>')
+    const [caddy] = configFiles('caddy', { ...site, mount: '/buy' })
+    expect(caddy!.text).toContain('\nstore.test {\n')
+    expect(caddy!.text).not.toContain('admin off')
   })
 })
 

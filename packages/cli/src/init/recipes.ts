@@ -191,10 +191,9 @@ function fill(template: string, site: Site): string {
     ['myapp.example', site.host],
     ['app.example.com', site.host],
     ['www.example.com', site.host],
-    [
-      'http://localhost:80',
-      site.host === 'localhost' ? 'http://localhost:80' : `http://${site.host}`,
-    ],
+    // By its name alone, so that Caddy gets a certificate; and with its admin socket, which a reload needs.
+    ['http://localhost:80', site.host === 'localhost' ? 'http://localhost:80' : site.host],
+    ['{\n\tadmin off\n}\n\n', ''],
     ['bind 127.0.0.1:80', 'bind :80'],
     ['host: 127.0.0.1', 'host: 0.0.0.0'],
   ]
