@@ -10,7 +10,7 @@ import { describe, expect, it } from 'vitest'
 import { Random } from './fuzz/random.ts'
 import { fuzz, play, Target } from './fuzz/run.ts'
 
-const COUNT = Number(process.env['FASTCGI_TEST_FUZZ'] ?? 4000)
+const COUNT = Number(process.env['FASTCGI_TEST_FUZZ'] ?? 3000)
 const SEED = Number(process.env['FASTCGI_TEST_SEED'] ?? 1996)
 const fixtures = path.resolve(import.meta.dirname, '../fixtures/fuzz')
 

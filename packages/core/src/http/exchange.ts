@@ -410,6 +410,8 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
       this.#inFlight -= bytes
       if (typeof done === 'function') done(error)
       else if (done !== undefined) for (const callback of done) callback(error)
+      // The connection broke behind our last word: from Node 24 on such a response neither finishes nor closes by itself.
+      if (error && !this.over) this.abort()
       if (this.#needDrain && !error && this.unsent === 0 && !this.over) {
         this.#needDrain = false
         this.socket.emit('drain')
