@@ -32,6 +32,13 @@ const rules: readonly (readonly [RegExp, (match: RegExpExecArray) => Explanation
     }),
   ],
   [
+    /Unknown file extension "(\.[mc]?tsx?)"/,
+    ([, extension]) => ({
+      what: `this Node.js does not run ${extension} files`,
+      fix: 'take Node.js 22.18 or later, which does, or name the compiled .js file',
+    }),
+  ],
+  [
     /NODE_MODULE_VERSION|ERR_DLOPEN_FAILED|invalid ELF header/,
     () => ({
       what: 'a package was built for another Node.js or another system',
