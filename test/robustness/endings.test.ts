@@ -203,6 +203,26 @@ describe('a handler', () => {
     expect(server.statistics.running).toBe(0)
   })
 
+  it('may write interim responses at any time: none goes out', async () => {
+    const { connect } = await serving((_req, res) => {
+      const interim = (): void => {
+        res.writeContinue()
+        res.writeProcessing()
+        res.writeEarlyHints({ link: '</a>; rel=preload' })
+      }
+      interim()
+      res.write('HTTP/1.1 1 is what it begins with, ')
+      interim()
+      res.write('HTTP/1.1 1 more')
+      res.end()
+    })
+    const peer = await connect()
+    peer.write(plain(1))
+    const answer = await peer.answer(1)
+    expect(answer.stdout).not.toMatch(/100 Continue|102|103/)
+    expect(bodyOf(answer)).toBe('HTTP/1.1 1 is what it begins with, HTTP/1.1 1 more')
+  })
+
   it('may write on after an abort', async () => {
     let go = (): void => {}
     const { connect, server } = await serving((req, res) => {

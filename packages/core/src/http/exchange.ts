@@ -325,8 +325,8 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     done: WriteCallback | undefined,
   ): boolean | undefined {
     let content: string | Uint8Array = chunk
-    if (!this.#outputBegun && typeof chunk === 'string') {
-      // Interim responses (1xx) come before the head, and nothing behind us could carry them.
+    if (typeof chunk === 'string' && (!this.#outputBegun || encoding === 'ascii')) {
+      // Interim responses (1xx): nothing behind us could carry them. Node writes them as ASCII, and behind the head as well.
       if (chunk.startsWith('HTTP/1.1 1')) {
         if (done) process.nextTick(done)
         return undefined
