@@ -22,7 +22,8 @@ import { version } from './greeting.ts'
 /** Names the folder; for hosts where none of the usual places will do. */
 export const folderVariable = 'FASTCGI_SHARED_DIR'
 
-const keyFile = 'key'
+/** Name of the file with the key. */
+export const keyFile = 'key'
 const keyBytes = 32
 /** `/0123456789abcdef.` and a generation. */
 const longestName = 32

@@ -1,9 +1,10 @@
 // The host's side: listens on the private socket, lets in whoever knows the key, and leaves when no relay has been there
 // for a while.
-import { lstatSync } from 'node:fs'
+import { lstatSync, utimesSync } from 'node:fs'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { checkFolder, readKey } from './folder.ts'
+import { checkFolder, keyFile, readKey } from './folder.ts'
 import { Generations } from './generations.ts'
 import { maxGreeting, readGreeting, sameKey, taken, type Greeting } from './greeting.ts'
 import { HostOutput } from './host-output.ts'
@@ -41,11 +42,22 @@ export async function openHost(
   const host = new Host({ ...parts, serve: (socket) => server.acceptConnection(socket) })
   if (!(await host.open())) throw new Error(`another process serves for all already: ${place}`)
   Object.defineProperty(server, 'address', { configurable: true, value: () => place })
-  return { name: place, close: () => host.close(), intact: () => host.intact() }
+  return {
+    name: place,
+    close: () => host.close(),
+    intact: () => {
+      if (host.intact()) return true
+      // Others will have started another host; here are relays that would keep to this one.
+      parts.leave('the private socket has been deleted: finishing what runs, then ending')
+      return false
+    },
+  }
 }
 
 /** Milliseconds the first relay has to connect before the app is loaded all the same. */
 const firstRelayTimeout = 2000
+/** Milliseconds: whoever cleans up /tmp takes files nobody has touched for some days. */
+const touchInterval = 3_600_000
 /** Milliseconds for the greeting; a relay sends it with the connection. */
 const greetingTimeout = 10_000
 
@@ -58,6 +70,7 @@ export class Host {
   readonly #server: NetServer
   #key: string
   #inode: bigint | undefined
+  #touchedAt: number = performance.now()
   #idle: NodeJS.Timeout | undefined
   #attached: () => void = () => {}
 
@@ -97,9 +110,27 @@ export class Host {
     this.#server.close()
   }
 
-  /** Whether relays can find this socket. */
+  /** Whether relays can find this socket. To be asked now and then. */
   intact(): boolean {
-    return this.#lookUp() === this.#inode
+    if (this.#lookUp() !== this.#inode) return false
+    const now = performance.now()
+    if (now - this.#touchedAt > touchInterval) {
+      this.#touchedAt = now
+      this.#touch()
+    }
+    return true
+  }
+
+  #touch(): void {
+    try {
+      const time = new Date()
+      const { folder } = this.#generations
+      for (const path of [this.#generations.path(this.#number), join(folder, keyFile)]) {
+        utimesSync(path, time, time)
+      }
+    } catch {
+      // Deleted in this moment: the next look finds out.
+    }
   }
 
   #firstRelay(): Promise<void> {

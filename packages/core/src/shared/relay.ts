@@ -1,5 +1,6 @@
 // The relay's side: what each process that the web server starts does instead of loading the app.
 import type { Socket } from 'node:net'
+import { dirname } from 'node:path'
 import { checkFolder, openFolder, readKey, socketName } from './folder.ts'
 import { Generations } from './generations.ts'
 import { greet } from './link.ts'
@@ -15,21 +16,21 @@ export interface Listener {
 /** Milliseconds for a process to get from its start to listening: 0.1 s on an idle machine. */
 const startTimeout = 30_000
 /** Hosts that are found and gone again, one after the other, for one connection. */
-const maxTries = 4
+const maxTries = 3
 /** Milliseconds before a full backlog is tried again, and how often that is. */
 const backlogPause = 20
 const backlogTries = 500
 
 interface Host {
   readonly path: string
+  readonly key: string
   readonly pid: number
 }
 
 /** See the head of the file. */
 export class Relay implements PassageOwner {
-  readonly #folder: string
-  readonly #key: string
-  readonly #rendezvous: Rendezvous
+  /** Of the socket; the environment and the working directory may change. */
+  readonly #name: string
   readonly #log: (message: string) => void
   readonly #passages = new Set<Passage>()
   #host: Host | undefined
@@ -39,15 +40,8 @@ export class Relay implements PassageOwner {
 
   private constructor(script: string | undefined, log: (message: string) => void) {
     if (script === undefined) throw new HostError('there is no script that it could run')
+    this.#name = socketName(script, process.env)
     this.#log = log
-    this.#folder = openFolder(process.env)
-    this.#key = readKey(this.#folder)
-    this.#rendezvous = new Rendezvous({
-      generations: new Generations(this.#folder, socketName(script, process.env)),
-      key: this.#key,
-      output: 2,
-      startTimeout,
-    })
   }
 
   /**
@@ -132,10 +126,9 @@ export class Relay implements PassageOwner {
   async connect(first: Buffer): Promise<{ socket: Socket; rest: Buffer; host: number }> {
     let full = 0
     for (let tries = 0; tries < maxTries;) {
-      checkFolder(this.#folder)
-      const host = this.#host ?? (await this.#find())
+      const host = this.#known() ?? (await this.#find())
       try {
-        const answer = await greet(host.path, 'request', this.#key, first)
+        const answer = await greet(host.path, 'request', host.key, first)
         if (answer.type === 'taken') {
           return { socket: answer.socket, rest: answer.rest, host: host.pid }
         }
@@ -164,16 +157,34 @@ export class Relay implements PassageOwner {
     if (this.#passages.size === 0) this.#drained?.()
   }
 
+  /** @throws FolderError when the folder is not ours alone any more */
+  #known(): Host | undefined {
+    if (!this.#host) return undefined
+    try {
+      checkFolder(dirname(this.#host.path))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      // Somebody has cleaned up; the host leaves when it finds out.
+      this.#host = undefined
+    }
+    return this.#host
+  }
+
   #find(): Promise<Host> {
-    this.#finding ??= this.#rendezvous
-      .find()
-      .then((found) => this.#attach(found))
-      .finally(() => (this.#finding = undefined))
+    this.#finding ??= this.#search().finally(() => (this.#finding = undefined))
     return this.#finding
   }
 
+  async #search(): Promise<Host> {
+    const folder = openFolder(process.env)
+    const key = readKey(folder)
+    const generations = new Generations(folder, this.#name)
+    const rendezvous = new Rendezvous({ generations, key, output: 2, startTimeout })
+    return this.#attach(await rendezvous.find(), key)
+  }
+
   /** The host's number comes first on the control connection, then its output. */
-  #attach({ path, control, output }: FoundHost): Promise<Host> {
+  #attach({ path, control, output }: FoundHost, key: string): Promise<Host> {
     return new Promise((resolve, reject) => {
       let line = ''
       let host: Host | undefined
@@ -185,7 +196,7 @@ export class Relay implements PassageOwner {
         const end = chunk.indexOf(0x0a)
         line += chunk.toString('latin1', 0, end === -1 ? chunk.length : end)
         if (end === -1) return
-        host = { path, pid: Number(line) }
+        host = { path, key, pid: Number(line) }
         this.#host = host
         resolve(host)
         if (end + 1 < chunk.length) process.stderr.write(chunk.subarray(end + 1))

@@ -77,9 +77,9 @@ async function openRelay(options: ServeOptions, once: boolean): Promise<boolean>
   const shutdown = processShutdown()
   shutdown.log = (message) => log.write(message)
   const script = options.script ?? entryScript()
+  cleanEnvironment(process.env)
   const relay = await Relay.open(script, (message) => log.write(message))
   if (!relay) return false
-  cleanEnvironment(process.env)
   shutdown.listen(() => log.reopen())
   const admits = await admission(options, (message) => log.write(message))
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })

@@ -327,6 +327,22 @@ describe('the end', () => {
     rmSync(file)
   })
 
+  it('of the host, when its folder is deleted: all go to one new host', async () => {
+    const [one, other] = await Promise.all([relay('light.cjs'), relay('light.cjs')])
+    const host = await hostOf(one)
+    rmSync(privateFolder, { recursive: true })
+    // Found out within seconds.
+    await until(
+      () => /private socket has been deleted/.test(one.stderr() + other.stderr()),
+      'a look',
+    )
+    const fresh = await relay('light.cjs')
+    const hosts = await Promise.all([one, other, fresh].map(hostOf))
+    expect(hostsIn(privateFolder).filter((pid) => pid !== host)).toEqual([hosts[0]])
+    expect(new Set(hosts).size).toBe(1)
+    await gone(host)
+  })
+
   it('of the host, when no relay has been there for a while, though not while one is', async () => {
     core.write('brief.cjs', scriptOf('@fastcgi/core/shared', 'sharedIdleTimeout: 100'))
     const [one, other] = await Promise.all([relay('brief.cjs'), relay('brief.cjs')])
