@@ -16,9 +16,8 @@ const groups = [
   { name: 'nginx', needs: ['nginx'], packages: ['nginx'] },
   {
     name: 'lighttpd',
-    needs: ['lighttpd'],
-    // HTTPS is a package of its own: installed where that can be done, tested where it is.
-    wants: ['/usr/lib/lighttpd/mod_openssl.so'],
+    // HTTPS is a package of its own.
+    needs: ['lighttpd', '/usr/lib/lighttpd/mod_openssl.so'],
     packages: ['lighttpd', 'lighttpd-mod-openssl'],
   },
   { name: 'haproxy', needs: ['haproxy'], packages: ['haproxy'] },
