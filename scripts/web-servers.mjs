@@ -52,9 +52,7 @@ export const installLine = () => debian.installLine(packagesOf(missingGroups()))
 
 /** Installs what is missing, where that can be done; resolves with the groups still missing. */
 export async function bringWebServers() {
-  const missing = groups.filter(
-    ({ needs, wants = [] }) => ![...needs, ...wants].every(debian.exists),
-  )
+  const missing = groups.filter(({ needs }) => !needs.every(debian.exists))
   if (missing.length > 0) await debian.installPackages(missing.map((group) => group.packages))
   return missingGroups()
 }

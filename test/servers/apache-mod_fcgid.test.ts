@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { examples, startApache, type ApacheOptions } from '../support/apache.ts'
 import { deploy } from '../support/deploy.ts'
-import { http, type HttpResponse } from '../support/http-client.ts'
+import { http, openHttp, type HttpResponse } from '../support/http-client.ts'
 import { until } from '../support/until.ts'
 import { temporaryFolder, type Place, type WebServer } from '../support/web-server.ts'
 import { bytes, expressExample, type Site } from './express-example.ts'
@@ -147,29 +147,26 @@ describe('ScriptAlias at / (root.conf)', () => {
     expect(killed).not.toContain(await processOf(server()))
   })
 
-  it('loses no request that reached the app in a graceful restart under load', async () => {
+  // A request that Apache has taken but not yet handed to the app can be lost in a restart: mod_fcgid may end a process
+  // before Node.js has begun, or wait for a process manager that has gone. No app can help those; what reached it, it can.
+  it('answers whole what reached the app before a graceful restart, and all that comes after', async () => {
     const port = server().port
+    const bytes = 30_000_000
+    const target = `/api/bytes/${bytes}`
+    const begun = await Promise.all([1, 2, 3].map(() => openHttp({ port, target })))
     const before = server().log().length
-    let restarted = false
-    let afterwards = 0
-    const failures: string[] = []
-    const visitor = async (): Promise<void> => {
-      while (afterwards < 40) {
-        const answer = await http({ port, target: '/api/echo?load' })
-        if (answer.status !== 200) failures.push(`${String(answer.status)} ${answer.text}`)
-        if (restarted) afterwards += 1
-      }
-    }
-    const visitors = [visitor(), visitor(), visitor()]
     server().signal('SIGUSR1')
+    const sizes = begun.map(async (stream) => {
+      let size = 0
+      for await (const part of stream.chunks()) size += part.length
+      return size
+    })
+    expect(await Promise.all(sizes)).toEqual([bytes, bytes, bytes])
     await server().waitForLog(/resuming normal operations/, before)
-    restarted = true
-    await Promise.all(visitors)
-    // mod_fcgid may start a process for a request while it is told to end, and end it before Node.js
-    // has begun (seen some 1 time in 50): that request is lost, and no app can help it.
-    const log = server().log().slice(before)
-    const unborn = [...log.matchAll(/exit\(.*?\), get stop signal 15/g)].length
-    expect(failures.length, failures.join('\n')).toBeLessThanOrEqual(unborn)
+    for (let i = 0; i < 20; i += 1) {
+      const answers = await Promise.all([1, 2, 3].map(() => http({ port, target: '/api/echo' })))
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+    }
   })
 })
 

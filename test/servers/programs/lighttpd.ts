@@ -1,5 +1,4 @@
 /** lighttpd and the files of `examples/servers/lighttpd`. */
-import fs from 'node:fs'
 import path from 'node:path'
 
 import type { Server, Setup } from '../setup.ts'
@@ -67,8 +66,5 @@ export const lighttpdSetups: readonly Setup[] = [
     options: { mount: '/app' },
     can: { streamsResponses: true, tellsOfGoneClient: 'at next write' },
   },
-  // A package of its own in Debian: lighttpd-mod-openssl.
-  ...(fs.existsSync('/usr/lib/lighttpd/mod_openssl.so')
-    ? [{ server: 'lighttpd', file: 'https.conf', tls: true, can: { staticFiles: false } }]
-    : []),
+  { server: 'lighttpd', file: 'https.conf', tls: true, can: { staticFiles: false } },
 ]
