@@ -342,6 +342,30 @@ describe('how long', () => {
   })
 })
 
+describe("a response's head", () => {
+  it.each([
+    ['nginx/1.22.1', 5000, /has 5\d\d\d bytes: nginx's fastcgi_buffer_size .*CGI_LARGE_HEAD/],
+    ['nginx/1.22.1', 3000, undefined],
+    ['Apache/2.4.62', 5000, undefined],
+    ['Apache/2.4.62', 9000, /has 9\d\d\d bytes: Apache's mod_proxy_fcgi takes 8192/],
+  ])(
+    '%s, %i bytes: warned of once where the server would refuse it',
+    async (software, size, line) => {
+      const { connect, log } = await serving((_req, res) => {
+        res.setHeader('X-Large', 'x'.repeat(size))
+        res.end(Buffer.alloc(6000, 'b'))
+      })
+      const peer = await connect()
+      for (const id of [1, 2]) {
+        const variables = requestParams('/', 'GET', { SERVER_SOFTWARE: software })
+        peer.write(request(id, { params: variables, keep: true }))
+        expect(bodyOf(await peer.answer(id))).toHaveLength(6000)
+      }
+      expect(log).toEqual(line === undefined ? [] : [expect.stringMatching(line)])
+    },
+  )
+})
+
 describe('answers that nobody reads', () => {
   it('GET_VALUES: the connection pauses, costs little, and goes on when they are read', async () => {
     const { connect, server } = await serving((_req, res) => res.end('well'))

@@ -79,6 +79,12 @@ const CROWD = 64
 /** Bytes a peer may leave unread before a writer of STDERR is made to wait. */
 const STDERR_BACKLOG = 256 * 1024
 
+/** Bytes of a response's head that go through any server as it is configured out of the box: nginx has 4096 with record headers. */
+const SMALLEST_HEAD_LIMIT = 4096 - 16
+/** The same where the server is not nginx. */
+const OTHER_HEAD_LIMIT = 8192 - 16
+const END_OF_HEAD = '\r\n\r\n'
+
 /** Above so many bytes of bodies in a read more of the kind is expected. */
 const BULK = 4 * 1024
 
@@ -397,6 +403,7 @@ export class Transport implements Outlet {
     const id = exchange.requestId
     const ends = exchange.complete && (last || !exchange.reading)
     const { text, chunks, waiting } = exchange
+    if (waiting > SMALLEST_HEAD_LIMIT && !exchange.headSent) this.#measureHead(exchange)
     const taken = exchange.taken()
     if (chunks === undefined && waiting <= MAX_ALIGNED_CONTENT) {
       let out = waiting > 0 ? streamRecordText(RecordType.Stdout, id, text) : ''
@@ -415,6 +422,20 @@ export class Transport implements Outlet {
     }
     if (ends) this.#end(exchange)
     return taken
+  }
+
+  /** A web server answers 502 or 500 in place of a response whose head its buffer does not hold. */
+  #measureHead(exchange: Exchange): void {
+    const first = exchange.chunks?.[0] ?? exchange.text
+    const end = typeof first === 'string' ? first.indexOf(END_OF_HEAD) : indexOf(first, END_OF_HEAD)
+    const length = (end === -1 ? first.length : end) + END_OF_HEAD.length
+    if (length <= SMALLEST_HEAD_LIMIT) return
+    const nginx = /^nginx/i.test(exchange.params['SERVER_SOFTWARE'] ?? '')
+    const limit = nginx
+      ? `nginx's fastcgi_buffer_size is 4096 by default, and answers 502`
+      : `Apache's mod_proxy_fcgi takes 8192, and answers 500`
+    if (nginx || length > OTHER_HEAD_LIMIT)
+      this.#context.warned('CGI_LARGE_HEAD', `the head of a response has ${length} bytes: ${limit}`)
   }
 
   #writeAll(parts: Uint8Array[], done: (error?: Error | null) => void, size: number): void {
@@ -767,6 +788,10 @@ function flush(transport: Transport): void {
 }
 
 function ignore(): void {}
+
+function indexOf(bytes: Uint8Array, text: string): number {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(text)
+}
 
 /** An error of the app's, thrown where it costs nothing of ours: an uncaught exception, as under node:http. */
 function throwLater(error: unknown): void {
