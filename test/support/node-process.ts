@@ -18,6 +18,8 @@ export interface NodeProcessOptions {
   /** A shell line around `exec "$@"`, such as `exec "$@" <&-`. */
   readonly shell?: string
   readonly cwd?: string
+  /** User to run as; only root can. */
+  readonly uid?: number
   /** Where descriptor 2 leads. Default: a pipe, read by `stderr`. */
   readonly stderr?: 'pipe' | 'ignore'
 }
@@ -52,6 +54,7 @@ export function startNode(options: NodeProcessOptions): NodeProcess {
     cwd: options.cwd,
     stdio: stdio as StdioOptions,
     env: { PATH: process.env['PATH'], ...options.env },
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
   })
   running.add(child)
   for (const given of [options.stdin, ...(options.more ?? [])]) {

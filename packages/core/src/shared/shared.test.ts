@@ -1,7 +1,7 @@
 // Relays and hosts as processes, started as a web server starts them.
 import { once } from 'node:events'
-import { readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { compileCore, type CompiledCore } from '../../../../test/support/compiled-core.ts'
 import {
@@ -355,6 +355,34 @@ describe('the end', () => {
   })
 })
 
+describe('two users', () => {
+  // Only root can start processes as another user, where that one may run Node; anybody else looks at one.
+  it('have a folder, a key and a host each', async () => {
+    const base = join(core.folder, 'tmp-of-all')
+    mkdirSync(base)
+    chmodSync(base, 0o1777)
+    chmodSync(core.folder, 0o755)
+    const own = process.getuid?.() as number
+    const reachable = othersMayPass(process.execPath) && othersMayPass(core.folder)
+    const users = own === 0 && reachable ? [0, 12_345] : [own]
+    const env = { FASTCGI_SHARED_DIR: '', TMPDIR: base }
+    try {
+      for (const uid of users) {
+        const through = await relay('light.cjs', { env, ...(uid === own ? {} : { uid }) })
+        const host = await hostOf(through)
+        expect(host).not.toBe(through.pid)
+        const folder = join(base, `fastcgi-${uid}`)
+        expect(hostsIn(folder)).toEqual([host])
+        expect([statSync(folder).uid, statSync(`/proc/${host}`).uid]).toEqual([uid, uid])
+        expect(statSync(folder).mode & 0o7777).toBe(0o700)
+      }
+    } finally {
+      killLeftovers()
+      for (const uid of users) await endHosts(join(base, `fastcgi-${uid}`))
+    }
+  })
+})
+
 describe('where it cannot be', () => {
   it('serves by itself, and says so once', async () => {
     core.write('folder/file', '')
@@ -408,4 +436,11 @@ function newestSocket(): [string, number] {
   const last = all.sort((left, right) => left[2] - right[2] || left[1] - right[1]).at(-1)
   const [name = ''] = last ?? []
   return [name, Math.max(...all.filter(([each]) => each === name).map(([, number]) => number))]
+}
+
+function othersMayPass(path: string): boolean {
+  for (let at = path; ; at = dirname(at)) {
+    if ((statSync(at).mode & 0o001) === 0) return false
+    if (at === dirname(at)) return (statSync(join(core.folder, 'light.cjs')).mode & 0o004) !== 0
+  }
 }
