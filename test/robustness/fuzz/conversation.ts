@@ -35,7 +35,7 @@ export function conversation(random: Random): Conversation {
   for (let n = 0; n < count; n++) {
     // Only the last one may ask for the close, or those after it would rightly get no answer.
     const keep = n < count - 1 || random.percent(60)
-    const id = random.percent(70) ? n + 1 : 1 + n * 9000 + random.below(9000)
+    const id = random.percent(70) ? n + 1 : 10 + n * 9000 + random.below(8990)
     const body = random.percent(50)
       ? Buffer.alloc(0)
       : random.bytes(random.size(valid ? 100_000 : 30_000))
