@@ -122,9 +122,18 @@ export class StandInSocket extends EventEmitter {
     return this.#owner.head.encrypted ? true : undefined
   }
 
+  /** On a net.Socket it is no property at all, so apps and their tests set it to pretend. */
+  set encrypted(value: boolean | undefined) {
+    replace(this, 'encrypted', value)
+  }
+
   /** True only when the web server verified a client certificate (SSL_CLIENT_VERIFY is `SUCCESS`). */
   get authorized(): boolean | undefined {
     return this.encrypted && readTls(this.#owner.params).authorized
+  }
+
+  set authorized(value: boolean | undefined) {
+    replace(this, 'authorized', value)
   }
 
   get authorizationError(): string | undefined {
@@ -347,6 +356,15 @@ export class StandInSocket extends EventEmitter {
   unref(): this {
     return this
   }
+}
+
+function replace(socket: StandInSocket, name: string, value: unknown): void {
+  Object.defineProperty(socket, name, {
+    value,
+    writable: true,
+    configurable: true,
+    enumerable: true,
+  })
 }
 
 function family(address: string | undefined): string | undefined {

@@ -303,6 +303,28 @@ export const requestScenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'properties that are set on the socket',
+    handler: (request, response, trace) => {
+      const socket = request.socket as unknown as Record<string, unknown>
+      for (const name of ['encrypted', 'authorized', 'own']) {
+        attempt(trace, name, () => {
+          socket[name] = 'set'
+        })
+        trace.value(name, socket[name])
+      }
+      for (const name of ['remoteAddress', 'localPort', 'readyState']) {
+        try {
+          socket[name] = 'set'
+        } catch (error) {
+          trace.note(`${name} ${(error as Error).name}`)
+        }
+      }
+      Object.defineProperty(socket, 'remoteAddress', { value: '192.0.2.9' })
+      trace.value('remoteAddress', socket['remoteAddress'])
+      response.end()
+    },
+  },
+  {
     name: 'what the objects are',
     handler: (request, response, trace) => {
       trace.value('request', {
