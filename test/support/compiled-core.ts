@@ -30,7 +30,7 @@ export async function compileCore(): Promise<CompiledCore> {
       ssr: true,
       target: 'node20',
       minify: false,
-      outDir: path.join(target, 'dist'),
+      outDir: path.join(target, 'lib'),
       emptyOutDir: true,
       rollupOptions: {
         input: Object.fromEntries(
