@@ -9,7 +9,7 @@ export const ExitCode = {
   Usage: 64,
   /** EX_NOINPUT: the file, folder or app that was named is not there. */
   NoInput: 66,
-  /** EX_UNAVAILABLE: nobody answers at the address. */
+  /** EX_UNAVAILABLE: nobody answers at the address, or no process runs the script for all. */
   Unavailable: 69,
   /** EX_SOFTWARE: a bug in this command. */
   Bug: 70,
@@ -29,7 +29,7 @@ export const exitCodes: readonly (readonly [code: ExitCode, meaning: string])[] 
   ],
   [ExitCode.Usage, 'the command line is wrong'],
   [ExitCode.NoInput, 'the file or app that was named is not there'],
-  [ExitCode.Unavailable, 'nobody answers at the address'],
+  [ExitCode.Unavailable, 'nobody answers at the address, or no process runs the script for all'],
   [ExitCode.Bug, 'a bug in this command; please report it'],
   [ExitCode.CannotCreate, 'a file is there already (see --force), or cannot be written'],
 ]

@@ -1,5 +1,5 @@
 /** `fastcgi doctor`: what is wrong with a deployment, and how to mend it. */
-import { readdirSync, realpathSync, statSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { Command } from 'commander'
 import { findUser, type User, webServerUser } from '../doctor/access.ts'
@@ -9,6 +9,7 @@ import { checkSite } from '../doctor/site.ts'
 import { checkSocket } from '../doctor/socket.ts'
 import { tryApp } from '../doctor/trial.ts'
 import { ExitCode, Failure } from '../exit.ts'
+import { theScriptHere } from '../script-here.ts'
 import { parseTarget } from '../target.ts'
 
 const examples = `
@@ -48,7 +49,10 @@ export function doctorCommand(): Command {
     .option('--json', 'the report as JSON')
     .addHelpText('after', examples)
     .action(async (targets: string[], given: Given) => {
-      const reports = await examine(targets.length > 0 ? targets : [guess()], given)
+      const reports = await examine(
+        targets.length > 0 ? targets : [theScriptHere('name a file, a socket or a URL')],
+        given,
+      )
       process.stdout.write(
         given.json === true ? `${JSON.stringify({ reports }, null, 2)}\n` : showReports(reports),
       )
@@ -57,26 +61,6 @@ export function doctorCommand(): Command {
       )
       process.exitCode = bad ? ExitCode.Failed : ExitCode.Ok
     })
-}
-
-/** The one `.fcgi` here, or in the folders where it usually is. */
-function guess(): string {
-  const found = ['.', 'fcgi', 'public', 'public_html', 'htdocs'].flatMap((folder) => {
-    try {
-      return readdirSync(folder)
-        .filter((name) => name.endsWith('.fcgi'))
-        .map((name) => path.join(folder, name))
-    } catch {
-      return []
-    }
-  })
-  if (found.length === 1) return found[0]!
-  throw new Failure(
-    found.length === 0 ? ExitCode.NoInput : ExitCode.Usage,
-    found.length === 0
-      ? 'There is no .fcgi here: name a file, a socket or a URL.'
-      : `Which one? ${found.join(', ')}`,
-  )
 }
 
 /** Runs the checks of each target. */

@@ -1,7 +1,11 @@
 import { once } from 'node:events'
 import { createServer, type Server } from '@fastcgi/core'
+import { request } from '@fastcgi/core/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeProject, type Project, runCli } from '../../../../test/support/cli.ts'
+import { killLeftovers, listeningServer, startNode } from '../../../../test/support/node-process.ts'
+import { endHosts, hostsIn, killHosts } from '../../../../test/support/shared-hosts.ts'
+import { until } from '../../../../test/support/until.ts'
 
 let site: Project
 let server: Server
@@ -55,5 +59,96 @@ workers
 
   it('ends with 69 where nobody answers', async () => {
     expect(await status('./no.sock')).toMatchObject({ code: 69, stdout: '' })
+  })
+})
+
+describe('fastcgi status of a shared process', () => {
+  let own: Project
+  let privateFolder = ''
+  let count = 0
+  const leave = (): void => killHosts(privateFolder)
+
+  beforeAll(() => {
+    own = makeProject({
+      'app.mjs': 'export default (req, res) => res.end(String(process.pid))\n',
+      'app.fcgi': `#!/usr/bin/env node
+const { serve } = require('@fastcgi/core/shared')
+
+serve(() => import('./app.mjs'), { sharedIdleTimeout: 30000 })
+`,
+    })
+    privateFolder = own.file('private')
+    process.once('exit', leave)
+  })
+
+  afterAll(async () => {
+    killLeftovers()
+    await endHosts(privateFolder)
+    process.removeListener('exit', leave)
+    own.remove()
+  })
+
+  const ask = (...args: string[]): ReturnType<typeof runCli> =>
+    runCli(['status', ...args], { cwd: own.folder, env: { FASTCGI_SHARED_DIR: privateFolder } })
+
+  /** The number of the process behind a relay that the web server has started. */
+  const start = async (): Promise<number> => {
+    const socketPath = own.file(`${(count += 1)}.sock`)
+    startNode({
+      file: own.file('app.fcgi'),
+      stdin: await listeningServer(socketPath),
+      env: { FASTCGI_SHARED_DIR: privateFolder, SITE: 'of the web server alone' },
+    })
+    return Number(await (await request({ socketPath })).text())
+  }
+
+  it('shows it, and ends it', async () => {
+    const pid = await start()
+    const shown = await ask('app.fcgi')
+    expect(shown).toMatchObject({ code: 0, stderr: '' })
+    expect(shown.stdout).toMatch(/^hosts\n  pid +script +uptime +relays +running +requests\n/)
+    expect(shown.stdout).toContain(`  ${pid}`)
+    expect(JSON.parse((await ask('--json')).stdout)).toEqual({
+      hosts: [
+        {
+          pid,
+          script: own.file('app.fcgi'),
+          uptime: expect.any(Number) as number,
+          relays: 1,
+          running: 0,
+          requests: 1,
+        },
+      ],
+    })
+    const name = `process ${pid} of ${own.file('app.fcgi')}`
+    expect(await ask('--stop')).toEqual({
+      code: 0,
+      stderr: '',
+      stdout: `${name} is asked to end; it finishes what runs (0) first
+${name} has ended
+The next request starts it anew.
+`,
+    })
+    await until(() => hostsIn(privateFolder).length === 0, 'the process to go')
+    expect(await ask('app.fcgi', '--stop')).toMatchObject({
+      code: 69,
+      stdout: '',
+      stderr: expect.stringContaining(`No process runs ${own.file('app.fcgi')} for all`) as string,
+    })
+  })
+
+  it('ends with 66 where there is no such script, and 64 for what it cannot show', async () => {
+    expect(await ask('none.fcgi', '--stop')).toMatchObject({ code: 66, stdout: '' })
+    expect(await ask('none.fcgi')).toMatchObject({ code: 66, stdout: '' })
+    expect(await ask('app.fcgi', '--prometheus')).toMatchObject({ code: 64, stdout: '' })
+  })
+
+  it('says with 1 that a process does not answer', async () => {
+    const pid = await start()
+    process.kill(pid, 'SIGSTOP')
+    const asked = await ask('app.fcgi', '--stop', '--timeout', '500ms')
+    process.kill(pid, 'SIGCONT')
+    expect(asked).toMatchObject({ code: 1, stdout: '' })
+    expect(asked.stderr).toContain('does not answer')
   })
 })

@@ -1,8 +1,11 @@
-/** `fastcgi status`: what the status socket of `serve` says of the processes. */
+/** `fastcgi status`: what the status socket of `serve` says of the processes, or the shared host of a script of itself. */
+import { statSync } from 'node:fs'
 import { request } from '@fastcgi/core/client'
 import { Command } from 'commander'
 import { ExitCode, Failure } from '../exit.ts'
-import { parseTarget } from '../target.ts'
+import { theScriptHere } from '../script-here.ts'
+import { sharedStatus, stopShared } from '../shared-host.ts'
+import { parseQuantity, parseTarget } from '../target.ts'
 import { unreachable } from './get.ts'
 
 const examples = `
@@ -10,28 +13,70 @@ Examples:
   fastcgi serve app.js --listen /run/app/app.sock --workers 4 --status /run/app/status.sock
   fastcgi status /run/app/status.sock
   fastcgi status /run/app/status.sock --json
-  fastcgi status /run/app/status.sock --prometheus`
+  fastcgi status /run/app/status.sock --prometheus
+
+With shared (one process for all that mod_fcgid starts), as the user it runs as:
+  fastcgi status app.fcgi                  its number, seconds since its start, relays, requests
+  fastcgi status app.fcgi --stop           ends it when what runs is finished, and waits for that
+  fastcgi status --stop                    the same, for the one .fcgi here
+
+Exit codes: 0 shown, or ended; 66 no such script; 69 nobody answers, or no process runs the script
+for all; 1 what answers is no status socket, or the process is stuck.`
 
 interface Given {
   json?: boolean
   prometheus?: boolean
+  stop?: boolean
+  timeout: string
 }
 
 /** The command. */
 export function statusCommand(): Command {
   return new Command('status')
     .description('show how a running app is')
-    .argument('<ADDRESS>', 'what serve got as --status')
+    .argument('[TARGET]', 'what serve got as --status, or the script of a shared process')
     .option('--json', 'as it comes')
     .option('--prometheus', 'as text for Prometheus')
+    .option('--stop', 'end the shared process of the script, when what runs is finished')
+    .option('--timeout <TIME>', 'how long a shared process may take to answer', '10s')
     .addHelpText('after', examples)
-    .action(async (address: string, given: Given) => {
+    .action(async (target: string | undefined, given: Given) => {
+      if (given.stop === true) {
+        await stopShared(target ?? theScriptHere(), patience(given), say)
+        return
+      }
+      const asked = target ?? theScriptHere()
+      const read = isScript(asked) ? readShared : readStatus
       try {
-        process.stdout.write(await readStatus(address, given))
+        process.stdout.write(await read(asked, given))
       } catch (error) {
         throw unreachable(error)
       }
     })
+}
+
+function patience({ timeout }: Given): number {
+  return parseQuantity(timeout, 'time')
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function isScript(target: string): boolean {
+  return (
+    /\.(?:fcgi|[cm]?[jt]s)$/.test(target) ||
+    statSync(target, { throwIfNoEntry: false })?.isFile() === true
+  )
+}
+
+async function readShared(script: string, given: Given): Promise<string> {
+  if (given.prometheus === true) {
+    throw new Failure(ExitCode.Usage, '--prometheus needs a status socket (option status of serve)')
+  }
+  const hosts = await sharedStatus(script, patience(given))
+  if (given.json === true) return `${JSON.stringify({ hosts })}\n`
+  return `${lines({ hosts }).join('\n')}\n`
 }
 
 async function readStatus(address: string, given: Given): Promise<string> {

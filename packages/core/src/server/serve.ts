@@ -183,6 +183,7 @@ export class Serving {
     const { openHost } = await import('../shared/host.ts')
     return openHost(server, {
       place,
+      script: this.#script,
       idleTimeout: this.#options.sharedIdleTimeout ?? defaultSharedIdleTimeout,
       leave: (reason) => void this.#shutdown?.begin(reason, 0),
       log: (message) => this.#log.write(message),

@@ -58,6 +58,18 @@ export function openFolder(env: Readonly<Record<string, string | undefined>>): s
   throw new FolderError(reasons.join('; '))
 }
 
+/** The folders that are there already and can be trusted: where a host may be found. */
+export function existingFolders(env: Readonly<Record<string, string | undefined>>): string[] {
+  return [...new Set(candidates(env))].filter((folder) => {
+    try {
+      checkFolder(folder)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
 function* candidates(env: Readonly<Record<string, string | undefined>>): Iterable<string> {
   const named = env[folderVariable]
   if (named) {
@@ -104,7 +116,7 @@ export function checkFolder(folder: string): void {
 export function readKey(folder: string): string {
   const path = join(folder, keyFile)
   for (;;) {
-    const key = readPrivate(path)
+    const key = findKey(folder)
     if (key !== undefined) return key
     const temporary = join(folder, `.${randomBytes(8).toString('hex')}`)
     writeFileSync(temporary, randomBytes(keyBytes).toString('hex'), { mode: 0o600, flag: 'wx' })
@@ -117,6 +129,15 @@ export function readKey(folder: string): string {
       unlinkSync(temporary)
     }
   }
+}
+
+/**
+ * The key, where there is one.
+ *
+ * @throws FolderError when the file is not ours alone
+ */
+export function findKey(folder: string): string | undefined {
+  return readPrivate(join(folder, keyFile))
 }
 
 function readPrivate(path: string): string | undefined {

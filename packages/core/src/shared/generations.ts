@@ -33,6 +33,14 @@ export class Generations {
     }
   }
 
+  /** Those of all apps in a folder. */
+  static in(folder: string): Generations[] {
+    const names = readdirSync(folder).flatMap(
+      (file) => /^([0-9a-f]{16})\.\d+$/.exec(file)?.[1] ?? [],
+    )
+    return [...new Set(names)].map((name) => new Generations(folder, name))
+  }
+
   path(number: bigint): string {
     return join(this.folder, `${this.#name}.${number}`)
   }

@@ -9,9 +9,27 @@ import { timingSafeEqual } from 'node:crypto'
 
 /**
  * `relay`: stays open while the relay lives, and brings the host's output. `request`: a connection of the web server.
- * `host`: to the starter, the host listens now.
+ * `host`: to the starter, the host listens now. `status`: the host says how it is, in a line of JSON ({@link HostStatus}).
+ * `stop`: the same, and then it ends, which closes the connection.
  */
-export type GreetingKind = 'relay' | 'request' | 'host'
+export type GreetingKind = (typeof kinds)[number]
+
+const kinds = ['relay', 'request', 'host', 'status', 'stop'] as const
+
+/** What a host says of itself. */
+export interface HostStatus {
+  readonly pid: number
+  /** Real path of the script; null where there is none. */
+  readonly script: string | null
+  /** Seconds since its start. */
+  readonly uptime: number
+  /** Relays that are connected. */
+  readonly relays: number
+  /** Requests that run now. */
+  readonly running: number
+  /** Requests since its start. */
+  readonly requests: number
+}
 
 /** Changes when two versions would not understand each other; part of the socket's name. */
 export const version = 'fcgi-shared/1'
@@ -37,8 +55,8 @@ export interface Greeting {
 export function readGreeting(line: string): Greeting | undefined {
   const [name, kind, key = '', pid] = line.split(' ')
   if (name !== version) return undefined
-  if (kind !== 'relay' && kind !== 'request' && kind !== 'host') return undefined
-  return { kind, key, pid: Number(pid) }
+  const known = kinds.find((each) => each === kind)
+  return known && { kind: known, key, pid: Number(pid) }
 }
 
 /** Compares keys in a time that tells nothing. */

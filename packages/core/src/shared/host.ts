@@ -6,7 +6,14 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { checkFolder, keyFile, readKey } from './folder.ts'
 import { Generations } from './generations.ts'
-import { maxGreeting, readGreeting, sameKey, taken, type Greeting } from './greeting.ts'
+import {
+  maxGreeting,
+  readGreeting,
+  sameKey,
+  taken,
+  type Greeting,
+  type HostStatus,
+} from './greeting.ts'
 import { HostOutput } from './host-output.ts'
 import { greet } from './link.ts'
 
@@ -14,10 +21,14 @@ import { greet } from './link.ts'
 export interface HostParts {
   /** From the variable: where to listen. */
   readonly place: string
+  /** Real path of the script, by which the host is asked for. */
+  readonly script: string | undefined
   /** Milliseconds without a relay after which the host leaves. */
   readonly idleTimeout: number
   /** Takes a web server's connection. */
   readonly serve: (socket: Duplex) => void
+  /** Requests that run, and all there were. */
+  readonly counts: () => { readonly running: number; readonly requests: number }
   /** Ends the process, gracefully. */
   readonly leave: (reason: string) => void
   readonly log: (message: string) => void
@@ -26,6 +37,7 @@ export interface HostParts {
 /** A server that is handed connections. */
 export interface HostServer {
   acceptConnection(socket: Duplex): void
+  readonly statistics: { readonly running: number; readonly requests: number }
 }
 
 /**
@@ -36,10 +48,14 @@ export interface HostServer {
  */
 export async function openHost(
   server: HostServer,
-  parts: Omit<HostParts, 'serve'>,
+  parts: Omit<HostParts, 'serve' | 'counts'>,
 ): Promise<{ readonly name: string; close(): void; intact(): boolean }> {
   const { place } = parts
-  const host = new Host({ ...parts, serve: (socket) => server.acceptConnection(socket) })
+  const host = new Host({
+    ...parts,
+    serve: (socket) => server.acceptConnection(socket),
+    counts: () => server.statistics,
+  })
   if (!(await host.open())) throw new Error(`another process serves for all already: ${place}`)
   Object.defineProperty(server, 'address', { configurable: true, value: () => place })
   return {
@@ -202,11 +218,24 @@ export class Host {
     socket.on('end', () => socket.destroy())
     socket.resume()
     if (kind === 'host') return
+    if (kind === 'status' || kind === 'stop') {
+      socket.write(`${JSON.stringify(this.#status())}\n`)
+      // The connection is left open: whoever asked sees the end of the process by its end.
+      if (kind === 'stop') this.#parts.leave('asked to stop: finishing what runs, then ending')
+      return
+    }
     socket.write(`${process.pid}\n`)
     this.#output.add(socket)
     this.#attached()
     clearTimeout(this.#idle)
     socket.once('close', () => this.#checkIdle())
+  }
+
+  #status(): HostStatus {
+    const { script = null, counts } = this.#parts
+    const { running, requests } = counts()
+    const uptime = Math.round(process.uptime())
+    return { pid: process.pid, script, uptime, relays: this.#output.count, running, requests }
   }
 
   #checkIdle(): void {

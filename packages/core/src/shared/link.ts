@@ -15,16 +15,18 @@ export type Answer =
  * Connects, greets and waits for the answer.
  *
  * @param first what follows the greeting at once
- * @throws Error of the system other than that nobody listens there
+ * @param signal ends the waiting
+ * @throws Error of the system other than that nobody listens there; AbortError
  */
 export function greet(
   path: string,
   kind: GreetingKind,
   key: string,
   first?: Buffer,
+  signal?: AbortSignal,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const socket = createConnection({ path, allowHalfOpen: true })
+    const socket = createConnection({ path, allowHalfOpen: true, ...(signal && { signal }) })
     const settle = (answer: Answer | Error): void => {
       socket.removeAllListeners()
       if (answer instanceof Error) reject(answer)
