@@ -78,7 +78,17 @@ function* candidates(env: Readonly<Record<string, string | undefined>>): Iterabl
   }
   if (env['XDG_RUNTIME_DIR']) yield join(env['XDG_RUNTIME_DIR'], 'fastcgi')
   yield join(tmpdir(), `fastcgi-${uid()}`)
-  yield join(userInfo().homedir, '.fastcgi')
+  const home = homeFolder()
+  if (home !== undefined) yield join(home, '.fastcgi')
+}
+
+/** Undefined for a user number without an account, as in containers. */
+function homeFolder(): string | undefined {
+  try {
+    return userInfo().homedir
+  } catch {
+    return undefined
+  }
 }
 
 function make(folder: string): void {

@@ -102,6 +102,20 @@ describe('findSharedHosts', () => {
     expect(readdirSync(join(core.folder, 'empty'))).toEqual([])
   })
 
+  it('looks where a relay looks when no folder is named, and passes over what is not ours alone', async () => {
+    vi.stubEnv('FASTCGI_SHARED_DIR', '')
+    const open = join(core.folder, 'open')
+    vi.stubEnv('XDG_RUNTIME_DIR', open)
+    mkdirSync(join(open, 'fastcgi'), { recursive: true, mode: 0o755 })
+    vi.stubEnv('TMPDIR', core.folder)
+    const folder = join(core.folder, `fastcgi-${process.getuid?.()}`)
+    const { existingFolders } = await import('./folder.ts')
+    expect(existingFolders(process.env)).not.toContain(folder)
+    mkdirSync(folder, { mode: 0o700 })
+    expect(existingFolders(process.env)).toContain(folder)
+    expect(existingFolders(process.env)).not.toContain(join(open, 'fastcgi'))
+  })
+
   it('tells the host of a script from another, and how it is', async () => {
     const [one, second, other] = await Promise.all(['one.cjs', 'one.cjs', 'other.cjs'].map(relay))
     const pid = Number(await get(one!.socketPath))
