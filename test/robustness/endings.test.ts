@@ -450,6 +450,31 @@ describe('a peer that sends no more', () => {
   })
 })
 
+describe('a handler that does not read a body that has come whole', () => {
+  it.each([true, false])('holds up nobody else, and hears of an abort (kept: %s)', async (keep) => {
+    let closed = false
+    const { connect, server } = await serving((req, res) => {
+      if (req.method === 'GET') return void res.end('well')
+      res.on('close', () => (closed = true))
+    })
+    const peer = await connect()
+    // Of a length nobody told; the last read brings more than a stream takes without asking for a pause, and the end.
+    const most = peer.socket.readableHighWaterMark
+    const head = Buffer.concat([
+      post(1, '/', most + 1000, keep),
+      stdin(1, Buffer.alloc(most - 1000)),
+    ])
+    peer.write(head)
+    await settled(() => server.statistics.bytesRead === head.length, 'most of the upload')
+    peer.write(Buffer.concat([stdin(1, Buffer.alloc(2000)), stdinEnd(1)]))
+    peer.write(plain(2))
+    expect(bodyOf(await peer.answer(2))).toBe('well')
+    peer.socket.destroy()
+    await settled(() => closed && server.statistics.openConnections === 0, 'the abort')
+    expect(server.statistics.running).toBe(0)
+  })
+})
+
 describe('an answer before the body has come', () => {
   it('goes out; on a kept connection the rest is dropped and the next request served', async () => {
     const { connect } = await serving((_req, res) => res.end('early'))

@@ -190,7 +190,7 @@ export class Transport implements Outlet {
         }
         this.#bodySize += event.data.length
         exchange.body(this.#keep(event.data))
-        if (exchange.blocked) this.#updateFlow()
+        if (exchange.blocked || this.#paused) this.#updateFlow()
         break
       }
       case 'stdin-end': {
@@ -201,6 +201,8 @@ export class Transport implements Outlet {
           exchange.start()
         }
         exchange.bodyEnd()
+        // Nothing more of it can come: what is unread of it holds nobody up.
+        if (this.#paused) this.#updateFlow()
         // A response that was complete before the body's end.
         if (exchange.response.writableEnded) this.schedule(exchange)
         break
@@ -612,6 +614,7 @@ export class Transport implements Outlet {
       return
     }
     if (!this.idle) this.#idleSince = now
+    if (this.#paused) this.#updateFlow()
     if (this.#paused && this.#unreadReplies <= options.maxUnreadReplies) {
       const stalledFor = now - this.#pausedSince
       const others = this.#connection.active > 1
