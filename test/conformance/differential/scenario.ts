@@ -24,8 +24,8 @@ export interface Scenario {
   readonly kept?: boolean
   /** Differences that stay; each must show. */
   readonly differs?: readonly DifferenceName[]
-  /** Least major version of Node. */
-  readonly since?: number
+  /** Least version of Node, major and minor: with an older one node:http does not do it, or wrongly. */
+  readonly since?: readonly [major: number, minor: number]
 }
 
 /** What is compared. */

@@ -314,7 +314,7 @@ export const abortScenarios: readonly Scenario[] = [
   },
   {
     name: 'req.signal of a request that is completed',
-    since: 24,
+    since: [24, 0],
     handler: (request, response, trace) => {
       const { signal } = request as unknown as { signal: AbortSignal }
       signal.addEventListener('abort', () => trace.note('signal'))
@@ -324,7 +324,7 @@ export const abortScenarios: readonly Scenario[] = [
   },
   {
     name: 'req.signal of a request whose client goes',
-    since: 24,
+    since: [24, 0],
     client: abortAfter(1),
     handler: (request, response, trace) => {
       const { signal } = request as unknown as { signal: AbortSignal }
@@ -336,7 +336,7 @@ export const abortScenarios: readonly Scenario[] = [
   },
   {
     name: 'req.signal asked for when the client has gone',
-    since: 24,
+    since: [24, 0],
     client: abortAfter(1),
     handler: (request, response, trace) => {
       response.write('x')

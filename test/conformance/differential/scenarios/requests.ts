@@ -48,6 +48,8 @@ export const requestScenarios: readonly Scenario[] = [
     {
       open: true,
       differs: ['bytes beyond ASCII in a target'],
+      // 20.19.0 lets them pass, as we do.
+      since: [20, 20],
     },
   ),
   told('long target', { target: `/${'x'.repeat(8000)}?${'y'.repeat(4000)}` }),
@@ -109,12 +111,19 @@ export const requestScenarios: readonly Scenario[] = [
     'many headers',
     Array.from({ length: 150 }, (_, at) => [`X-Number-${at}`, `${at}`]),
   ),
-  withHeaders('names that every object has', [
-    ['Constructor', '1'],
-    ['ToString', '2'],
-    ['HasOwnProperty', '3'],
-    ['ValueOf', '4'],
-  ]),
+  withHeaders(
+    'names that every object has',
+    [
+      ['Constructor', '1'],
+      ['ToString', '2'],
+      ['HasOwnProperty', '3'],
+      ['ValueOf', '4'],
+    ],
+    {
+      // 20.19.0 takes what every object inherits for a header that was there before, and throws.
+      since: [20, 20],
+    },
+  ),
   withHeaders('odd names', [
     ['X', '1'],
     ['1', '2'],

@@ -395,11 +395,18 @@ export const responseScenarios: readonly Scenario[] = [
     res.setHeader('Content-Length', '0')
     res.end()
   }),
-  answered('strictContentLength met', (_req, res) => {
-    res.strictContentLength = true
-    res.setHeader('Content-Length', '4')
-    res.end('abcd')
-  }),
+  answered(
+    'strictContentLength met',
+    (_req, res) => {
+      res.strictContentLength = true
+      res.setHeader('Content-Length', '4')
+      res.end('abcd')
+    },
+    {
+      // 20.19.0 throws: "of 4 byte(s) does not match … of 4 byte(s)".
+      since: [20, 20],
+    },
+  ),
   answered(
     'strictContentLength broken by write',
     (_req, res, trace) => {
