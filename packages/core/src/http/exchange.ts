@@ -71,6 +71,9 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
   #controller: AbortController | undefined
   #data: Readable | undefined
   #textHead: TextHead | undefined
+  /** A response that the app writes to the socket itself; it is complete when the socket is ended. */
+  #byHand = false
+  #handEnded = false
   #received = 0
   #started = false
 
@@ -207,6 +210,7 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
       requestStart.publish({ request, response, socket, server: this.server })
     }
     response.assignSocket(socket as never)
+    if (this.server.timeout > 0) socket.setTimeout(this.server.timeout)
     response.on('finish', () => this.#finished())
     if (this.role === filterRole) this.#data = dataStream(this)
     // One resource a request: without it AsyncLocalStorage.enterWith() leaks into the next request of the same read.
@@ -216,6 +220,19 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
       if (this.over) request.complete = true
       else this.bodyEnd()
     }
+  }
+
+  /**
+   * For a request that cannot be understood: as under node:http, a 'clientError' listener may answer by what it writes
+   * to the socket.
+   *
+   * @returns true when it has: the exchange is then over
+   */
+  refuse(error: Error): boolean {
+    this.server.emit('clientError', error, this.socket)
+    if (this.#byHand) this.socket.destroy()
+    else this.over = true
+    return this.#byHand
   }
 
   /** Which kind of body came, where the params left that open. */
@@ -290,6 +307,8 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
 
   /** True when all of the response has been written and may be ended behind what is waiting. */
   get complete(): boolean {
+    if (this.#handEnded) return true
+    if (!this.#started) return false
     const { response } = this
     return response.writableEnded && (internals(response).outputData?.length ?? 0) === 0
   }
@@ -327,9 +346,16 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     let content: string | Uint8Array = chunk
     if (typeof chunk === 'string' && (!this.#outputBegun || encoding === 'ascii')) {
       // Interim responses (1xx): nothing behind us could carry them. Node writes them as ASCII, and behind the head as well.
-      if (chunk.startsWith('HTTP/1.1 1')) {
-        if (done) process.nextTick(done)
-        return undefined
+      if (chunk.startsWith('HTTP/1.')) {
+        if (chunk.startsWith('HTTP/1.1 1')) {
+          if (done) process.nextTick(done)
+          return undefined
+        }
+        if (!this.#outputBegun && !(this.#started && this.response.headersSent)) {
+          // The app writes a response to the socket by hand.
+          this.#byHand = true
+          this.#textHead ??= new TextHead()
+        }
       }
     }
     if (this.#textHead) content = this.#textHead.rewrite(chunk, encoding)
@@ -437,6 +463,7 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
   destroyed(error: Error | undefined): void {
     if (this.over) return
     this.over = true
+    this.#handEnded = this.#byHand
     this.#outlet.failed(this, error)
     if (error) process.nextTick(() => this.#announceError(error))
     // A real socket closes at the end of this turn of the event loop: what the app still does in it is not disturbed.
@@ -449,7 +476,8 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
   #announceError(error: Error): void {
     this.socket._hadError = true
     if (this.socket.listenerCount('error') > 0) this.socket.emit('error', error)
-    this.server.emit('clientError', error, this.socket)
+    // Of a request that was refused the listeners have heard.
+    if (this.#started) this.server.emit('clientError', error, this.socket)
   }
 
   timedOut(): void {

@@ -264,6 +264,7 @@ export class Transport implements Outlet {
         return
       }
       context.warned(error.code, `a request was answered ${error.status}: ${error.message}`)
+      if (this.#refusedByApp(request, params, error)) return
       this.#page(request, error.status, error.message, isHead(params))
       return
     }
@@ -281,6 +282,21 @@ export class Transport implements Outlet {
   #drainsTooLong(): boolean {
     const { clock, options } = this.#context
     return clock - this.#drainingSince >= options.drainTimeout / 2
+  }
+
+  /** An app with a 'clientError' listener may answer what we refuse, as it may what node:http's parser refuses. */
+  #refusedByApp(request: Request, params: Buffer, error: HeadError): boolean {
+    const context = this.#context
+    if (context.exchange.server.listenerCount('clientError') === 0) return false
+    const head = unreadableHead(params)
+    const exchange = new Exchange(this, context.exchange, head, request.role, request.id)
+    exchange.ticket = request
+    this.#running++
+    context.running++
+    if (exchange.refuse(parserError(error))) return true
+    this.#running--
+    context.running--
+    return false
   }
 
   #aborted(request: Request): void {
@@ -497,7 +513,7 @@ export class Transport implements Outlet {
     if (exchange.ended || this.#gone) return
     this.#context.counts.failed++
     // All of it was written before the app let go: node:http would have sent it.
-    if (exchange.started && exchange.complete) {
+    if (exchange.complete) {
       this.#send(exchange, true)
       return
     }
@@ -822,4 +838,36 @@ function withoutBody(head: RequestHead): void {
   head.contentLength = -1
   delete head.headers['content-length']
   delete head.headers['transfer-encoding']
+}
+
+/** What stands for the head of a request whose params could not be read. */
+function unreadableHead(params: Buffer): RequestHead {
+  return {
+    method: '',
+    url: '',
+    originalUrl: '',
+    mount: '',
+    httpVersion: '1.1',
+    httpVersionMajor: 1,
+    httpVersionMinor: 1,
+    headers: {},
+    rawHeaders: [],
+    body: 'none',
+    contentLength: -1,
+    remoteAddress: undefined,
+    remotePort: undefined,
+    localAddress: undefined,
+    localPort: undefined,
+    encrypted: false,
+    text: params.latin1Slice(),
+    warning: undefined,
+  }
+}
+
+/** The error under the code that Node's parser has for it: listeners choose their answer by that. */
+function parserError(error: HeadError): Error {
+  let code = 'HPE_INVALID_HEADER_TOKEN'
+  if (error.status === 431) code = 'HPE_HEADER_OVERFLOW'
+  else if (error.message.startsWith('REQUEST_METHOD')) code = 'HPE_INVALID_METHOD'
+  return Object.assign(new Error(`Parse Error: ${error.message}`), { code })
 }

@@ -2,8 +2,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { once, type EventEmitter } from 'node:events'
 import type { RequestListener } from 'node:http'
+import type { Duplex } from 'node:stream'
 
 import type { Scenario } from '../scenario.ts'
+import { errorText } from '../trace.ts'
 import { bodyOf, turn } from './common.ts'
 
 const storage = new AsyncLocalStorage<string>()
@@ -17,6 +19,19 @@ function leaveAt(start: string): Scenario['client'] {
     answer.abort()
     return answer
   }
+}
+
+/** Answers as Fastify does. */
+const answeringServer: Scenario['server'] = (server, trace) => {
+  const listener = (error: Error, socket: Duplex): void => {
+    trace.note(`clientError ${errorText(error)} ${socket.writable}`)
+    socket.write(
+      'HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}',
+    )
+    socket.destroy(error)
+  }
+  server.on('clientError', listener)
+  return () => server.off('clientError', listener)
 }
 
 export const surroundingScenarios: readonly Scenario[] = [
@@ -259,6 +274,52 @@ export const surroundingScenarios: readonly Scenario[] = [
     handler: (request) => {
       request.socket.setTimeout(40)
     },
+  },
+  {
+    name: 'a response written to the socket by hand',
+    handler: (request) => {
+      request.socket.end(
+        'HTTP/1.1 202 By Hand\r\nX-A: 1\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello',
+      )
+    },
+    quiet: true,
+  },
+  {
+    name: 'a response written to the socket by hand, in parts',
+    handler: (request) => {
+      request.socket.write('HTTP/1.1 200 OK\r\nX-A: 1\r\n')
+      request.socket.write('Connection: close\r\n\r\nhel')
+      request.socket.write(Buffer.from('lo, '))
+      request.socket.end('grüße')
+    },
+    quiet: true,
+  },
+  {
+    name: 'a clientError listener answers what is refused',
+    request: { method: 'BREW' },
+    server: answeringServer,
+    open: true,
+    handler: () => {},
+  },
+  {
+    name: 'a clientError listener answers headers that are too large',
+    request: { headers: [['X-Long', 'l'.repeat(20_000)]] },
+    server: answeringServer,
+    open: true,
+    handler: () => {},
+  },
+  {
+    name: 'a timeout of the server',
+    server: (server, trace) => {
+      const listener = (): void => trace.note('timeout')
+      server.setTimeout(40, listener)
+      return () => {
+        server.off('timeout', listener)
+        server.setTimeout(0)
+      }
+    },
+    client: leaveAt('timeout'),
+    handler: () => {},
   },
   {
     name: 'several request listeners',
