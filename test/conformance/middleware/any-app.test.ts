@@ -4,7 +4,7 @@ import http from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { stream } from 'hono/streaming'
-import { afterAll, beforeAll, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 
 import { FastcgiSide } from '../differential/fastcgi-side.ts'
 import { HttpSide } from '../differential/http-side.ts'
@@ -139,6 +139,41 @@ it.each([
   const overFastcgi = await FastcgiSide.start(make(), { kept: true })
   try {
     compare(asked, await converse(onHttp, asked, ''), await converse(overFastcgi, asked, ''))
+  } finally {
+    await onHttp.close()
+    await overFastcgi.close()
+  }
+})
+
+it('the options of an http.Server hold', async () => {
+  const codes: string[] = []
+  const make = (): http.Server =>
+    http.createServer({ maxHeaderSize: 2000, rejectNonStandardBodyWrites: true }, (_, response) => {
+      try {
+        response.end('body')
+      } catch (error) {
+        codes.push(String((error as { code?: string }).code))
+        response.end()
+      }
+    })
+  const asked: readonly Step[] = [
+    { path: '/', status: 200 },
+    { path: '/', method: 'HEAD', status: 200 },
+    { path: `/${'x'.repeat(1000)}`, status: 200 },
+  ]
+  const server = make()
+  server.listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const onHttp = new HttpSide(server, true)
+  const overFastcgi = await FastcgiSide.start(() => {}, { kept: true, emitter: make() })
+  try {
+    compare(asked, await converse(onHttp, asked, ''), await converse(overFastcgi, asked, ''))
+    for (const side of [onHttp, overFastcgi]) {
+      const answer = side.open({ target: `/${'x'.repeat(3000)}` })
+      await answer.ended()
+      expect(answer.status).toBe(431)
+    }
+    expect(codes).toEqual(['ERR_HTTP_BODY_NOT_ALLOWED', 'ERR_HTTP_BODY_NOT_ALLOWED'])
   } finally {
     await onHttp.close()
     await overFastcgi.close()

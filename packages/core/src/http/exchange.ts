@@ -196,7 +196,10 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     this.request = request
     // The second parameter is Node's own, and not in its types.
     const ServerResponse = context.ServerResponse as unknown as ResponseConstructor
-    const response = new ServerResponse(request, responseOptions(this.writableHighWaterMark))
+    const response = new ServerResponse(
+      request,
+      responseOptions(this.writableHighWaterMark, this.server),
+    )
     this.response = response
     const own = internals(response)
     // An HTTP/2 client's request is answered as an HTTP/1.1 one: Node would take the minor version 0 for HTTP/1.0.
@@ -538,8 +541,13 @@ function dataStream(exchange: Exchange): Readable {
 
 type ResponseConstructor = new (
   request: IncomingMessage,
-  options: { highWaterMark: number },
+  options: ResponseOptions,
 ) => ServerResponse
+
+interface ResponseOptions {
+  readonly highWaterMark: number
+  readonly rejectNonStandardBodyWrites?: boolean
+}
 
 const filterRole = 3
 
@@ -589,9 +597,13 @@ function emitRequest(this: Exchange, context: ExchangeContext): void {
   }
 }
 
-const optionsByMark = new Map<number, { highWaterMark: number }>()
+const optionsByMark = new Map<number, ResponseOptions>()
 
-function responseOptions(highWaterMark: number): { highWaterMark: number } {
+function responseOptions(highWaterMark: number, server: Server): ResponseOptions {
+  // An option of http.createServer that Node keeps on the server, untyped.
+  if ((server as { rejectNonStandardBodyWrites?: boolean }).rejectNonStandardBodyWrites === true) {
+    return { highWaterMark, rejectNonStandardBodyWrites: true }
+  }
   let options = optionsByMark.get(highWaterMark)
   if (options === undefined) {
     options = { highWaterMark }

@@ -107,7 +107,7 @@ export class Server extends http.Server {
       target: resolved.target,
       trustedProxies: resolved.trustedProxies,
       trustRemoteUser: resolved.trustRemoteUser,
-      maxHeaderSize: resolved.maxHeaderSize,
+      maxHeaderSize: headerSizeOf(resolved.emitter) ?? resolved.maxHeaderSize,
       maxPairs: resolved.maxParams,
       maxNameLength: resolved.maxParamNameLength,
       maxValueLength: resolved.maxParamValueLength,
@@ -154,6 +154,8 @@ export class Server extends http.Server {
    */
   emitTo(emitter: http.Server): void {
     Object.assign(this.#context.exchange, emitting(emitter))
+    const maxHeaderSize = headerSizeOf(emitter) ?? this.#options.maxHeaderSize
+    Object.assign(this.#context.head, { maxHeaderSize })
   }
 
   /**
@@ -422,6 +424,11 @@ function realPath(path: string): string {
     if (realPaths.size < MAX_REAL_PATHS) realPaths.set(path, real)
   }
   return real
+}
+
+/** `http.createServer({ maxHeaderSize })` of an app that brings its own server; Node keeps it there, untyped. */
+function headerSizeOf(server: http.Server | undefined): number | undefined {
+  return (server as { maxHeaderSize?: number } | undefined)?.maxHeaderSize
 }
 
 /** The part of an exchange's surroundings that follows from the server requests are emitted on. */
