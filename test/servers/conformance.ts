@@ -97,7 +97,8 @@ export function describeConformance(server: Server, setups: readonly Setup[]): v
       const up = runCases(server, setup, allCases)
       it('leaves the app nothing to say about the configuration', () => {
         const log = up().app?.log() ?? up().site.web.log()
-        expect(log).not.toMatch(/\[CGI_/)
+        // One case has a large head on purpose, and the app cannot know that the recipe has made room for it.
+        expect(log).not.toMatch(/\[CGI_(?!LARGE_HEAD\])/)
       })
     })
   }
