@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 
 const require = createRequire(import.meta.url)
 
+// The middleware under test is called as plain JavaScript calls it: its types are not what is tested.
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Anything = any
 
