@@ -8,25 +8,30 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 import { Random } from './fuzz/random.ts'
-import { fuzz, play, Target } from './fuzz/run.ts'
+import { fuzz, play, Target, type Played } from './fuzz/run.ts'
 
 const COUNT = Number(process.env['FASTCGI_TEST_FUZZ'] ?? 3000)
 const SEED = Number(process.env['FASTCGI_TEST_SEED'] ?? 1996)
+/** A long run says how far it is after each so many. */
+const SHOWN_EVERY = 25_000
 const fixtures = path.resolve(import.meta.dirname, '../fixtures/fuzz')
+
+function show({ conversations, multiplexed, unchanged, requests }: Played, seconds: number): void {
+  const { rss, heapUsed } = process.memoryUsage()
+  const descriptors = fs.existsSync('/proc/self/fd') ? fs.readdirSync('/proc/self/fd').length : 0
+  console.log(
+    `${conversations} conversations (${multiplexed} multiplexed, ${unchanged} unchanged) with ${requests} requests after ${Math.round(seconds)} s, ${Math.round(conversations / seconds)} a second; rss ${rss >> 20} MiB, heap ${heapUsed >> 20} MiB, ${descriptors} descriptors`,
+  )
+}
 
 describe('mutated conversations', () => {
   it(
     `${COUNT} of them, seed ${SEED}: no exception, no hang, no byte that is none of ours`,
     async () => {
       const start = performance.now()
-      const findings = await fuzz(SEED, COUNT, (done) => {
-        if (done > 0 && done % 50_000 === 0) {
-          const { rss, heapUsed } = process.memoryUsage()
-          const seconds = Math.round((performance.now() - start) / 1000)
-          console.log(
-            `${done} after ${seconds} s, rss ${rss >> 20} MiB, heap ${heapUsed >> 20} MiB`,
-          )
-        }
+      const findings = await fuzz(SEED, COUNT, (played) => {
+        if (played.conversations % SHOWN_EVERY === 0)
+          show(played, (performance.now() - start) / 1000)
       })
       let kept = ''
       if (findings.length > 0) {

@@ -21,6 +21,18 @@ export interface Finding {
   readonly chunks: readonly string[]
 }
 
+/** What has been played so far. */
+export interface Played {
+  /** Conversations that have ended. */
+  conversations: number
+  /** Of them: with several requests on their connection at a time. */
+  multiplexed: number
+  /** Of them: changed in nothing, so that every answer was looked at byte by byte. */
+  unchanged: number
+  /** Requests in all of them. */
+  requests: number
+}
+
 /** Connections at once. */
 const LANES = 48
 /** A connection that has not ended by then hangs. */
@@ -181,11 +193,12 @@ export function inputOf(
 export async function fuzz(
   seed: number,
   count: number,
-  tell: (done: number) => void = () => {},
+  tell: (played: Played) => void = () => {},
 ): Promise<Finding[]> {
   const findings: Finding[] = []
   let next = 0
   const running = new Map<number, readonly Buffer[]>()
+  const played: Played = { conversations: 0, multiplexed: 0, unchanged: 0, requests: 0 }
   const add = (input: number, message: string): void => {
     if (findings.length >= MOST_FINDINGS) return
     const chunks = running.get(input) ?? [...running.values()].flat()
@@ -210,7 +223,11 @@ export async function fuzz(
           add(number, (error as Error).message)
         }
         running.delete(number)
-        tell(number)
+        played.conversations++
+        played.requests += requests.length
+        if (requests.length > 1) played.multiplexed++
+        if (valid) played.unchanged++
+        tell(played)
       }
     }
     await Promise.all(Array.from({ length: LANES }, lane))
