@@ -154,7 +154,7 @@ describe('docs/errors.md', () => {
   const text = read('docs/errors.md')
   /** Names in the protocol and the environment; no errors. */
   const others =
-    /^FCGI_(?:MAX_CONNS|MAX_REQS|MPXS_CONNS|KEEP_CONN|STDERR|DATA|DATA_LENGTH|DATA_LAST_MOD|ROLE|NULL_REQUEST_ID_)$/
+    /^FCGI_(?:MAX_CONNS|MAX_REQS|MPXS_CONNS|KEEP_CONN|STDERR|DATA|DATA_LENGTH|DATA_LAST_MOD|ROLE|APACHE_ROLE|NULL_REQUEST_ID_)$/
   const sources = filesBelow('packages/core/src', /(?<!\.test)\.ts$/)
     .map(read)
     .join('\n')

@@ -51,6 +51,21 @@ describe('readIdentity', () => {
     )
   })
 
+  it('takes a name for nobody’s while its password is still to be checked', () => {
+    const asked = { ...user, SERVER_SOFTWARE: 'Apache/2.4' }
+    for (const question of [
+      { FCGI_APACHE_ROLE: 'AUTHENTICATOR', REMOTE_PASSWD: 'guess' },
+      { FCGI_APACHE_ROLE: 'AUTHENTICATOR' },
+      { FCGI_ROLE: 'AUTHORIZER', REMOTE_PASSWD: '' },
+    ]) {
+      expect(readIdentity({ ...asked, ...question }, no)).toEqual(nobody)
+      expect(readIdentity({ ...asked, ...question }, yes)).toEqual(nobody)
+    }
+    // Here the password has been checked, and the question is what this user may do.
+    expect(readIdentity({ ...asked, FCGI_APACHE_ROLE: 'AUTHORIZER' }, no).remoteUser).toBe('alice')
+    expect(readIdentity({ ...asked, HTTP_REMOTE_PASSWD: 'x' }, no).remoteUser).toBe('alice')
+  })
+
   it('takes an empty name for nobody', () => {
     expect(
       readIdentity({ REMOTE_USER: '', AUTH_TYPE: '', SERVER_SOFTWARE: 'Apache/2.4' }, yes),

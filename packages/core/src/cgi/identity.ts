@@ -21,6 +21,9 @@ const checking = /^(?:Apache|lighttpd|Caddy|h2o|LiteSpeed|Microsoft-IIS)\b/i
  * The authenticated user. nginx and HAProxy put the user name of any Basic header into REMOTE_USER, checked by nobody:
  * there, and under a server that does not say what it is, both are undefined unless `trustRemoteUser` is set. The
  * raw value stays in `params.REMOTE_USER`. HTTP_REMOTE_USER is a client's header and never looked at.
+ *
+ * Nobody either, whatever the option says, while Apache is asking an authorizer whether the password is right: the name
+ * in REMOTE_USER is then what the client claims.
  */
 export function readIdentity(
   params: Readonly<Record<string, string | undefined>>,
@@ -28,10 +31,19 @@ export function readIdentity(
 ): Identity {
   const software = params['SERVER_SOFTWARE'] ?? ''
   const user = params['REMOTE_USER'] ?? ''
-  if (user === '' || !(options.trustRemoteUser || checking.test(software))) {
+  const isBelieved = options.trustRemoteUser || checking.test(software)
+  if (user === '' || !isBelieved || isQuestion(params)) {
     return { remoteUser: undefined, authType: undefined }
   }
   return { remoteUser: fromUtf8(user), authType: params['AUTH_TYPE'] || undefined }
+}
+
+/**
+ * mod_fcgid and mod_authnz_fcgi hand the password along with the name that is to be checked; the former's authenticator
+ * also says that it is one.
+ */
+function isQuestion(params: Readonly<Record<string, string | undefined>>): boolean {
+  return params['REMOTE_PASSWD'] !== undefined || params['FCGI_APACHE_ROLE'] === 'AUTHENTICATOR'
 }
 
 /** Latin-1 text whose bytes are UTF-8 as the text they mean; other text as it is. */
