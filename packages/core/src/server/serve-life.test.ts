@@ -220,6 +220,25 @@ describe('signals', () => {
     expect(await slow).toBeInstanceOf(Error)
   })
 
+  it('a second SIGTERM is no haste where a web server started it: mod_fcgid sends two', async () => {
+    const gate = path.join(core.folder, 'gate-twice')
+    const socketPath = path.join(core.folder, 'twice.sock')
+    const app = `import { serve } from '@fastcgi/core'\n${slowApp(gate)}
+      process.on('SIGTERM', () => console.error('has been told'))`
+    const file = core.write('twice.mjs', app)
+    const started = startNode({ file, stdin: await listeningServer(socketPath) })
+    await started.waitForStderr(/listening on/)
+    const slow = text(socketPath, '/slow')
+    await started.waitForStderr(/slow has begun/)
+    started.child.kill('SIGTERM')
+    await started.waitForStderr(/has been told/)
+    started.child.kill('SIGTERM')
+    await started.waitForStderr(/has been told\n.*has been told/s)
+    fs.writeFileSync(gate, '')
+    expect(await slow).toMatchObject({ status: 200, text: 'finished' })
+    expect(await started.ended).toBe(0)
+  })
+
   it('cuts what still runs at drainTimeout', async () => {
     const started = await start(
       slowApp(path.join(core.folder, 'never')).replace(

@@ -94,6 +94,7 @@ export class Serving {
     if (!isLoader(this.#app) && !isThenable(this.#app) && !options.adapt) requestTaker(this.#app)
     const { mode, cgi, notify } = start ?? findStart(options)
     if (mode.type === 'usage') return this.#endWithUsage(mode.reason)
+    if (this.#shutdown && mode.type === 'spawned') this.#shutdown.patient = true
     if (start === undefined && this.#sharedIn(mode)) {
       const relay = await this.#openRelay(mode)
       if (relay) return relay

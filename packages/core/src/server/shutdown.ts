@@ -1,6 +1,5 @@
 // Signals and the end of the process. SIGTERM, SIGINT, SIGUSR1 and SIGHUP: no new connections, what runs is finished
-// within the deadline, status 0. A second signal ends at once.
-import { constants } from 'node:os'
+// within the deadline, status 0. A second signal ends at once, unless a web server is known to say everything twice.
 import { basename } from 'node:path'
 import { describeError } from './log.ts'
 
@@ -33,6 +32,11 @@ export class Shutdown {
   log: (message: string) => void = () => {}
   /** What SIGHUP does instead of beginning the end. */
   reload: (() => void) | undefined
+  /**
+   * SIGTERM again is no haste. mod_fcgid, told to restart gracefully, sends it to every process that still runs a second
+   * after the first, and SIGKILL after eight.
+   */
+  patient = false
   /** Told when the end begins. */
   started: (() => void) | undefined
   readonly #exit: (status: number) => void
@@ -94,12 +98,14 @@ export class Shutdown {
     }
     const again = this.#begun !== undefined
     if (again && signal === 'SIGINT' && Date.now() - this.#begunAt < sameKeystroke) return
+    if (again && signal === 'SIGTERM' && this.patient) return
     if (again) {
       this.log(`${signal} again: ending at once`)
       for (const { release, kill } of this.#stoppables) {
         release?.()
         kill?.()
       }
+      const { constants } = process.getBuiltinModule('node:os')
       this.#exit(128 + (constants.signals[signal] ?? 0))
       return
     }
