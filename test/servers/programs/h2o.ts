@@ -27,6 +27,6 @@ export const h2o: Server = {
 export const h2oSetups: readonly Setup[] = [
   { server: 'h2o', file: 'h2o.conf', can: { compresses: true } },
   { server: 'h2o', file: 'spawn.conf', spawns: true },
-  { server: 'h2o', file: 'subpath.conf', mount: '/app', options: { mount: '/app' } },
+  { server: 'h2o', file: 'subpath.conf', mount: '/app' },
   { server: 'h2o', file: 'https.conf', tls: true, can: { staticFiles: false } },
 ]

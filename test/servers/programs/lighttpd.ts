@@ -63,7 +63,6 @@ export const lighttpdSetups: readonly Setup[] = [
     server: 'lighttpd',
     file: 'subpath.conf',
     mount: '/app',
-    options: { mount: '/app' },
     can: { streamsResponses: true, tellsOfGoneClient: 'at next write' },
   },
   { server: 'lighttpd', file: 'https.conf', tls: true, can: { staticFiles: false } },

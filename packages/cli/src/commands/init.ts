@@ -138,7 +138,6 @@ function planAll(server: RecipeName, given: Given): Plan {
     folder: outside ? root : docroot,
     fixed: server === 'htaccess' && !outside,
     name: given.script,
-    mount: recipes[server].needsMount ? mount : '',
     node: given.node,
   })
   const script = outside ? withDoor(inner, path.join(docroot, given.script)) : inner

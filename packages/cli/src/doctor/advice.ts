@@ -35,12 +35,14 @@ const advice: Readonly<Record<Topic, Advice>> = {
     nginx:
       'fastcgi_split_path_info (?s)^(MOUNT)(|/.*)\\z;\nfastcgi_param SCRIPT_NAME $fastcgi_script_name;\nfastcgi_param PATH_INFO $fastcgi_path_info;\n(after include fastcgi_params; the whole file: fastcgi init nginx --mount MOUNT)',
     apache:
-      'ScriptAlias MOUNT /path/to/app.fcgi, or Alias and SetHandler, in the place of ProxyPass: fastcgi init apache --mount MOUNT\nor tell the app: serve(app, { mount: "MOUNT" })',
+      'ScriptAlias MOUNT /path/to/app.fcgi, or Alias and SetHandler, in the place of ProxyPass: fastcgi init apache --mount MOUNT\nor tell the app, in <Location MOUNT>: SetEnv FASTCGI_MOUNT MOUNT',
     haproxy: 'path-info ^(MOUNT)(/.*)?$, in the section fcgi-app',
     caddy: 'env SCRIPT_NAME MOUNT, in transport fastcgi',
-    lighttpd: 'tell the app: serve(app, { mount: "MOUNT" })',
-    h2o: 'tell the app: serve(app, { mount: "MOUNT" })',
-    other: 'tell the app: serve(app, { mount: "MOUNT" })',
+    lighttpd:
+      'setenv.add-environment = ( "FASTCGI_MOUNT" => "MOUNT" ), beside fastcgi.server, with mod_setenv',
+    h2o: 'setenv:\n  FASTCGI_MOUNT: MOUNT\n(in the path of the app)',
+    other:
+      'let the server send FASTCGI_MOUNT=MOUNT, or tell the app: serve(app, { mount: "MOUNT" })',
   },
   'request-uri': {
     nginx:

@@ -49,8 +49,6 @@ interface Recipe {
   readonly templates: (mount: string) => readonly (readonly [template: string, name: string])[]
   /** The server starts the app itself. */
   readonly starts: (mount: string) => boolean
-  /** The variables do not tell the app where it is mounted. */
-  readonly needsMount: boolean
   readonly next: (site: Site, folder: string) => readonly string[]
 }
 
@@ -67,7 +65,6 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
     title: 'Apache on a shared host, where .htaccess is all you may change',
     templates: () => [],
     starts: () => true,
-    needsMount: false,
     next: () => [
       'upload the folder with node_modules (or run npm install --omit=dev there), then open the site',
     ],
@@ -81,7 +78,6 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
       ],
     ],
     starts: () => true,
-    needsMount: false,
     next: ({ name }, folder) => [
       'a2enmod fcgid',
       `cp ${folder}/apache.conf /etc/apache2/sites-available/${name}.conf`,
@@ -93,7 +89,6 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
     title: 'nginx',
     templates: (mount) => [[mount === '' ? 'nginx/site.conf' : 'nginx/subpath.conf', 'nginx.conf']],
     starts: () => false,
-    needsMount: false,
     next: ({ name }, folder) => [
       `cp ${folder}/nginx.conf /etc/nginx/sites-available/${name}`,
       `ln -s ../sites-available/${name} /etc/nginx/sites-enabled/`,
@@ -106,7 +101,6 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
       [mount === '' ? 'lighttpd/spawn.conf' : 'lighttpd/subpath.conf', 'lighttpd.conf'],
     ],
     starts: (mount) => mount === '',
-    needsMount: true,
     next: ({ name, socket }, folder) => [
       `mkdir -p ${path.dirname(socket)} && chown www-data ${path.dirname(socket)}`,
       `cp ${folder}/lighttpd.conf /etc/lighttpd/conf-available/50-${name}.conf`,
@@ -119,7 +113,6 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
       [mount === '' ? 'caddy/Caddyfile' : 'caddy/subpath.Caddyfile', 'Caddyfile'],
     ],
     starts: () => false,
-    needsMount: false,
     next: (_site, folder) => [
       `cp ${folder}/Caddyfile /etc/caddy/Caddyfile`,
       'systemctl reload caddy',
@@ -131,7 +124,6 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
       [mount === '' ? 'haproxy/haproxy.cfg' : 'haproxy/subpath.cfg', 'haproxy.cfg'],
     ],
     starts: () => false,
-    needsMount: false,
     next: (_site, folder) => [
       `haproxy -c -f ${folder}/haproxy.cfg`,
       `cp ${folder}/haproxy.cfg /etc/haproxy/haproxy.cfg && systemctl reload haproxy`,
@@ -141,7 +133,6 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
     title: 'h2o',
     templates: (mount) => [[mount === '' ? 'h2o/h2o.conf' : 'h2o/subpath.conf', 'h2o.conf']],
     starts: () => false,
-    needsMount: true,
     next: (_site, folder) => [`cp ${folder}/h2o.conf /etc/h2o/h2o.conf && systemctl reload h2o`],
   },
   systemd: {
@@ -151,7 +142,6 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
       ['systemd/myapp.service', 'NAME.service'],
     ],
     starts: () => true,
-    needsMount: false,
     next: ({ name }, folder) => [
       `useradd --system --no-create-home ${name}`,
       `cp ${folder}/${name}.socket ${folder}/${name}.service /etc/systemd/system/`,

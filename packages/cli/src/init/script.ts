@@ -24,8 +24,6 @@ export interface ScriptPlan {
   readonly fixed: boolean
   /** Name without folder. */
   readonly name: string
-  /** Written into the file where the web server does not tell. */
-  readonly mount: string
   /** `auto`, `env`, or the path of a Node.js. */
   readonly node: string
 }
@@ -99,11 +97,10 @@ function scriptText(plan: ScriptPlan, folder: string, form: Form): string {
       ? `${form.shebang}\nimport '@fastcgi/core/register'\n\nawait import(${app})\n`
       : `${form.shebang}\nrequire('@fastcgi/core/register')\nimport(${app})\n`
   }
-  const options = plan.mount === '' ? '' : `, { mount: '${plan.mount}' }`
   const load = form.esm
     ? `import { serve } from '${form.adapter}'`
     : `const { serve } = require('${form.adapter}')`
-  return `${form.shebang}\n${load}\n\nserve(() => import(${app})${options})\n`
+  return `${form.shebang}\n${load}\n\nserve(() => import(${app}))\n`
 }
 
 /** Whether an app listens by itself and exports nothing. */

@@ -2,7 +2,8 @@
 
 import type { HeadOptions, RequestHead } from './head.ts'
 import { HeadError } from './head-error.ts'
-import { findMount, fixedMount } from './mount.ts'
+import { declaredMount } from './declared-mount.ts'
+import { findMount, fixedMount, type Mount } from './mount.ts'
 import { normalizedPath } from './normalized.ts'
 import {
   afterMount,
@@ -50,22 +51,7 @@ export function readTarget(
   if (target === '*') return
   const queryAt = target.indexOf('?')
   const path = queryAt < 0 ? target : target.slice(0, queryAt)
-  const found =
-    options.mount === undefined
-      ? findMount(
-          {
-            path,
-            scriptName,
-            pathInfo,
-            scriptFilename: valueOf(text, Slot.ScriptFilename),
-            documentRoot: valueOf(text, Slot.DocumentRoot),
-            contextPrefix: valueOf(text, Slot.ContextPrefix),
-            contextDocumentRoot: valueOf(text, Slot.ContextDocumentRoot),
-            server,
-          },
-          options,
-        )
-      : fixedMount(path, options.mount)
+  const found = mountOf(text, path, scriptName, pathInfo, server, options)
   head.mount = encodePath(found.mount)
   head.url = afterMount(target, found.end)
   head.warning = found.warning
@@ -77,6 +63,35 @@ export function readTarget(
   head.mount = encodePath(mount.mount)
   head.url = encodePath(afterMount(normalized.path, mount.end)) + rest
   head.originalUrl = encodePath(normalized.path) + rest
+}
+
+/** By the option, else as the server's configuration declares it, else as its variables tell. */
+function mountOf(
+  text: string,
+  path: string,
+  scriptName: string,
+  pathInfo: string | undefined,
+  server: WebServer,
+  options: HeadOptions,
+): Mount {
+  if (options.mount !== undefined) return fixedMount(path, options.mount)
+  const value = valueOf(text, Slot.FastcgiMount)
+  const declared = value === '' ? undefined : declaredMount(value, path, server)
+  if (declared !== undefined && 'mount' in declared) return declared
+  const found = findMount(
+    {
+      path,
+      scriptName,
+      pathInfo,
+      scriptFilename: valueOf(text, Slot.ScriptFilename),
+      documentRoot: valueOf(text, Slot.DocumentRoot),
+      contextPrefix: valueOf(text, Slot.ContextPrefix),
+      contextDocumentRoot: valueOf(text, Slot.ContextDocumentRoot),
+      server,
+    },
+    options,
+  )
+  return declared === undefined ? found : { ...found, warning: declared }
 }
 
 /**

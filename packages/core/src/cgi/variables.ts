@@ -26,14 +26,15 @@ export const Slot = {
   RequestScheme: 19,
   RedirectAuthorization: 20,
   LiteralAuthorization: 21,
+  FastcgiMount: 22,
   // From here on client headers that are needed by themselves.
-  HttpContentType: 22,
-  HttpContentLength: 23,
-  HttpTransferEncoding: 24,
+  HttpContentType: 23,
+  HttpContentLength: 24,
+  HttpTransferEncoding: 25,
 } as const
 
 /** How many places {@link Slot} has, counting the unused one at 0. */
-export const SLOTS = 25
+export const SLOTS = 26
 
 const slots = new Map<string, number>(
   Object.entries({
@@ -59,6 +60,7 @@ const slots = new Map<string, number>(
     REDIRECT_HTTP_AUTHORIZATION: Slot.RedirectAuthorization,
     REDIRECT_REDIRECT_HTTP_AUTHORIZATION: Slot.RedirectAuthorization,
     Authorization: Slot.LiteralAuthorization,
+    FASTCGI_MOUNT: Slot.FastcgiMount,
     HTTP_CONTENT_TYPE: Slot.HttpContentType,
     HTTP_CONTENT_LENGTH: Slot.HttpContentLength,
     HTTP_TRANSFER_ENCODING: Slot.HttpTransferEncoding,

@@ -19,7 +19,7 @@ export type MountDoubt =
   | 'stripped'
 
 const option =
-  "or say where the app lives by the option mount, such as mount: '/app' (mount: '' for the whole site)"
+  "or say where the app lives: by a variable FASTCGI_MOUNT that the web server sets ('/app', or '/' for the whole site), or by the option mount"
 
 const doubts: Readonly<Record<MountDoubt, string>> = {
   'whole-path':
@@ -47,7 +47,7 @@ const advice: Readonly<
     ],
     [
       WebServer.Apache,
-      'below ProxyPass add: ProxyFCGISetEnvIf "true" PATH_INFO "%{reqenv:SCRIPT_NAME}" and ProxyFCGISetEnvIf "true" SCRIPT_NAME ""',
+      'below ProxyPass add: ProxyFCGISetEnvIf "true" PATH_INFO "%{reqenv:SCRIPT_NAME}" and ProxyFCGISetEnvIf "true" SCRIPT_NAME "" (below a path: ProxyFCGISetEnvIf "true" FASTCGI_MOUNT "/app")',
     ],
     [
       WebServer.HAProxy,
@@ -58,7 +58,7 @@ const advice: Readonly<
   'follows-path': [
     [
       WebServer.Lighttpd,
-      'for "/" => add to fastcgi.server: "fix-root-scriptname" => "enable"; for "/app" => set the option mount',
+      'for "/" => add to fastcgi.server: "fix-root-scriptname" => "enable"; for "/app" => add beside it, with mod_setenv: setenv.add-environment = ( "FASTCGI_MOUNT" => "/app" )',
     ],
     [WebServer.Apache, 'use ProxyPass instead of SetHandler in <Location>'],
     [WebServer.Other, 'let the server send a fixed SCRIPT_NAME'],
@@ -82,7 +82,10 @@ const advice: Readonly<
     [WebServer.Other, 'rewrite to the script that is started, or start that script'],
   ],
   stripped: [
-    [WebServer.Caddy, 'handle_path strips the prefix: use handle'],
+    [
+      WebServer.Caddy,
+      'handle_path strips the prefix: in transport fastcgi add env SCRIPT_NAME /app, or use handle',
+    ],
     [WebServer.Other, 'let the server keep the prefix'],
   ],
 }
@@ -106,4 +109,18 @@ export const notNormalized: HeadWarning = {
   code: 'CGI_TARGET_NOT_NORMALIZED',
   message:
     "target: 'normalized' needs the path in SCRIPT_NAME and PATH_INFO, and the web server sent only its script there (FallbackResource, php_fastcgi); the raw path was normalised instead",
+}
+
+/** FASTCGI_MOUNT is no path. */
+export const declaredBadly: HeadWarning = {
+  code: 'CGI_MOUNT_INVALID',
+  message:
+    'FASTCGI_MOUNT, which the web server sets, must be a path such as /app (no slash at the end) or / for the whole site; it was not looked at',
+}
+
+/** FASTCGI_MOUNT is not where the request went. */
+export const declaredElsewhere: HeadWarning = {
+  code: 'CGI_MOUNT_ELSEWHERE',
+  message:
+    'a request came for a path outside FASTCGI_MOUNT, which the web server sets: let it send the app only that path and what is below it (/app and /app/..., but not /application)',
 }
