@@ -1,5 +1,4 @@
 // How many workers, and when they are replaced.
-import { availableParallelism } from 'node:os'
 import type { Mode } from './modes.ts'
 import { defaultWorkerTimeout, type ServeOptions } from './serve-options.ts'
 
@@ -28,7 +27,7 @@ export function workerCount(
   ]
   for (const [name, value] of settings) {
     if (value === undefined) continue
-    if (value === 'auto') return availableParallelism()
+    if (value === 'auto') return process.getBuiltinModule('node:os').availableParallelism()
     const number = value === '' ? Number.NaN : Number(value)
     if (Number.isInteger(number) && number >= 0 && number <= maxWorkers) return number
     throw new RangeError(
