@@ -46,6 +46,7 @@ export default defineConfig({
             'test/servers/**',
             'test/package.test.ts',
             'test/import-rules.test.ts',
+            'test/api/**',
           ],
         },
       },
@@ -68,7 +69,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'package',
-          include: ['test/package.test.ts', 'test/import-rules.test.ts'],
+          include: ['test/package.test.ts', 'test/import-rules.test.ts', 'test/api/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 300_000,

@@ -1,6 +1,4 @@
-// Public names of `@fastcgi/core/protocol`: FastCGI 1.0 as pure functions and classes, without any
-// I/O.
-
+/** Public names of `@fastcgi/core/protocol`: FastCGI 1.0 as pure functions and classes, without any I/O. */
 export {
   HEADER_LENGTH,
   KEEP_CONNECTION,
