@@ -180,6 +180,49 @@ it('the options of an http.Server hold', async () => {
   }
 })
 
+it('joinDuplicateHeaders joins what else only the first of would count', async () => {
+  const repeated = [
+    ['User-Agent', 'one'],
+    ['User-Agent', 'two'],
+    ['Authorization', 'Basic YQ=='],
+    ['Authorization', 'Basic Yg=='],
+    ['Referer', '/a'],
+    ['Referer', '/b'],
+    ['Cookie', 'a=1'],
+    ['Cookie', 'b=2'],
+  ] as const
+  const tell: http.RequestListener = ({ headers }, response) => {
+    const { referer, cookie, authorization } = headers
+    response.end(JSON.stringify([headers['user-agent'], authorization, referer, cookie]))
+  }
+  const asked = (has: string): readonly Step[] => [
+    { path: '/', headers: repeated, status: 200, has },
+  ]
+  for (const [joinDuplicateHeaders, has] of [
+    [true, '["one, two","Basic YQ==, Basic Yg==","/a, /b","a=1; b=2"]'],
+    [false, '["one","Basic YQ==","/a","a=1; b=2"]'],
+  ] as const) {
+    const options = { joinDuplicateHeaders }
+    const server = http.createServer(options, tell)
+    server.listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    const onHttp = new HttpSide(server, true)
+    const brought = await FastcgiSide.start(() => {}, {
+      kept: true,
+      emitter: http.createServer(options, tell),
+    })
+    const own = await FastcgiSide.start(tell, { kept: true, ...options })
+    try {
+      const expected = await converse(onHttp, asked(has), '')
+      for (const side of [brought, own]) {
+        compare(asked(has), expected, await converse(side, asked(has), ''))
+      }
+    } finally {
+      for (const side of [onHttp, brought, own]) await side.close()
+    }
+  }
+})
+
 it('an http.Server with listeners of its own, and classes of its own', async () => {
   class Request extends http.IncomingMessage {
     get shouted(): string {

@@ -14,6 +14,8 @@ export interface HeadOptions extends EntryScript {
   readonly trustRemoteUser: boolean
   /** Bytes of target, header names and header values together, as node:http counts; reaching it is 431. */
   readonly maxHeaderSize: number
+  /** `http.createServer({ joinDuplicateHeaders })`: a repeated header of which the first would win is joined by `, `. */
+  readonly joinDuplicateHeaders?: boolean | undefined
   readonly maxPairs: number
   readonly maxNameLength: number
   readonly maxValueLength: number

@@ -80,7 +80,7 @@ export function titleCase(header: string): string {
 
 /**
  * Adds one header to a request head as node:http does: a repeated one joins, replaces nothing, or fills an array, by
- * its {@link Rule}; `rawHeaders` keeps each.
+ * its {@link Rule}; `rawHeaders` keeps each. `joinAll` is the option `joinDuplicateHeaders`.
  */
 export function addHeader(
   headers: Record<string, string | string[]>,
@@ -89,6 +89,7 @@ export function addHeader(
   header: string,
   rawName: string,
   value: string,
+  joinAll: boolean,
 ): void {
   rawHeaders.push(rawName, value)
   const present = headers[header]
@@ -102,5 +103,7 @@ export function addHeader(
     headers[header] = present + ', ' + value
   } else if (rule === Rule.Cookie) {
     headers[header] = present + '; ' + value
+  } else if (joinAll) {
+    headers[header] = present + ', ' + value
   }
 }

@@ -40,6 +40,7 @@ export function readRequestHead(block: Buffer, options: HeadOptions): RequestHea
   const headers: Record<string, string | string[]> = {}
   const rawHeaders: string[] = []
   const { maxPairs, maxNameLength, maxValueLength } = options
+  const joinAll = options.joinDuplicateHeaders === true
   starts.fill(-1)
   let size = 0
   let count = 0
@@ -110,6 +111,7 @@ export function readRequestHead(block: Buffer, options: HeadOptions): RequestHea
       variable.header,
       variable.rawName,
       text.slice(valueStart, position),
+      joinAll,
     )
   }
 

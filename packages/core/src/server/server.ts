@@ -107,7 +107,7 @@ export class Server extends http.Server {
       target: resolved.target,
       trustedProxies: resolved.trustedProxies,
       trustRemoteUser: resolved.trustRemoteUser,
-      maxHeaderSize: headerSizeOf(resolved.emitter) ?? resolved.maxHeaderSize,
+      ...headOf(resolved.emitter ?? this, resolved),
       maxPairs: resolved.maxParams,
       maxNameLength: resolved.maxParamNameLength,
       maxValueLength: resolved.maxParamValueLength,
@@ -154,8 +154,7 @@ export class Server extends http.Server {
    */
   emitTo(emitter: http.Server): void {
     Object.assign(this.#context.exchange, emitting(emitter))
-    const maxHeaderSize = headerSizeOf(emitter) ?? this.#options.maxHeaderSize
-    Object.assign(this.#context.head, { maxHeaderSize })
+    Object.assign(this.#context.head, headOf(emitter, this.#options))
   }
 
   /**
@@ -426,9 +425,16 @@ function realPath(path: string): string {
   return real
 }
 
-/** `http.createServer({ maxHeaderSize })` of an app that brings its own server; Node keeps it there, untyped. */
-function headerSizeOf(server: http.Server | undefined): number | undefined {
-  return (server as { maxHeaderSize?: number } | undefined)?.maxHeaderSize
+/** The options of `http.createServer` that concern a request's head; Node keeps them on the server, untyped. */
+function headOf(
+  server: http.Server,
+  options: ResolvedOptions,
+): Pick<HeadOptions, 'maxHeaderSize' | 'joinDuplicateHeaders'> {
+  const own = server as { maxHeaderSize?: number; joinDuplicateHeaders?: boolean }
+  return {
+    maxHeaderSize: own.maxHeaderSize ?? options.maxHeaderSize,
+    joinDuplicateHeaders: own.joinDuplicateHeaders,
+  }
 }
 
 /** The part of an exchange's surroundings that follows from the server requests are emitted on. */
