@@ -115,37 +115,36 @@ function take(
 }
 
 /** Makes an app's own server, which never listens, behave like one that does. */
-class StandIn {
+export class StandIn {
   readonly #app: http.Server
   #server: Server | undefined
   #listening = true
+  #referenced = true
 
   constructor(app: http.Server) {
     this.#app = app
-    Object.defineProperties(app, {
-      listening: { configurable: true, get: () => this.#listening },
-      address: { configurable: true, value: () => this.#address() },
-      close: {
-        configurable: true,
-        value: (callback?: (error?: Error) => void) => this.#close(callback),
+    Object.defineProperty(app, 'listening', { configurable: true, get: () => this.#listening })
+    // As methods of a prototype are: those who end servers gracefully put their own in front of them.
+    const methods: Partial<Record<keyof http.Server, unknown>> = {
+      address: () => this.#address(),
+      close: (callback?: (error?: Error) => void) => this.#close(callback),
+      closeAllConnections: () => this.#server?.closeAllConnections(),
+      closeIdleConnections: () => this.#server?.closeIdleConnections(),
+      getConnections: (callback: (error: Error | null, count: number) => void) => {
+        callback(null, this.#server?.statistics.openConnections ?? 0)
+        return app
       },
-      closeAllConnections: { configurable: true, value: () => this.#server?.closeAllConnections() },
-      closeIdleConnections: {
-        configurable: true,
-        value: () => this.#server?.closeIdleConnections(),
-      },
-      getConnections: {
-        configurable: true,
-        value: (callback: (error: Error | null, count: number) => void) => {
-          callback(null, this.#server?.statistics.openConnections ?? 0)
-          return app
-        },
-      },
-    })
+      ref: () => this.#refer(true),
+      unref: () => this.#refer(false),
+    }
+    for (const [name, value] of Object.entries(methods)) {
+      Object.defineProperty(app, name, { configurable: true, writable: true, value })
+    }
   }
 
   opened(server: Server): void {
     this.#server = server
+    this.#refer(this.#referenced)
     // Closed before it was open.
     if (this.#listening) this.#app.emit('listening')
     else this.#finish(server)
@@ -154,6 +153,14 @@ class StandIn {
   failed(error: unknown): void {
     this.#listening = false
     this.#app.emit('error', error)
+  }
+
+  /** Whether it keeps the process alive. */
+  #refer(referenced: boolean): http.Server {
+    this.#referenced = referenced
+    if (referenced) this.#server?.ref()
+    else this.#server?.unref()
+    return this.#app
   }
 
   #address(): AddressInfo | string | null {
