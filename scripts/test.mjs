@@ -55,6 +55,7 @@ if (!(await install())) finish('dependencies could not be installed')
 if (!(await build())) finish('the packages could not be built')
 if (wanted.has('checks')) {
   await check('lint', bin('oxlint'), ['--type-aware', '--deny-warnings'])
+  await check('what nobody uses', bin('knip'), ['--no-progress'])
   await check('format', bin('oxfmt'), ['--check'])
   await check('types', bin('tsc'), ['-p', 'tsconfig.test.json'])
 }

@@ -8,17 +8,6 @@ export function residentBytes(pid: number): number {
   return Number(fs.readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ')[1]) * PAGE
 }
 
-/** Open descriptors. */
-export function descriptors(pid: number): number {
-  return fs.readdirSync(`/proc/${pid}/fd`).length
-}
-
-/** Milliseconds of processor time used. */
-export function processorTime(pid: number): number {
-  const fields = fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
-}
-
 /** Watches a process while work is done; gives the most bytes it grew by. */
 export async function growth(pid: number, work: () => Promise<void>): Promise<number> {
   const start = residentBytes(pid)

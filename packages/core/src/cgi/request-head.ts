@@ -22,11 +22,10 @@ import { lookUp, Slot, startOfBlock } from './variables.ts'
 import { webServerOf } from './web-server.ts'
 
 export type { HeadOptions, RequestHead } from './head.ts'
-export { HeadError, type HeadErrorCode } from './head-error.ts'
+export { HeadError } from './head-error.ts'
 export { readParams } from './params.ts'
 export { bodyArrived } from './request-body.ts'
 export { normalizeMount } from './request-target.ts'
-export type { HeadWarning } from './warnings.ts'
 
 /**
  * Reads a complete PARAMS block.
