@@ -33,29 +33,36 @@ export async function makeFastifyApp(
   app.addHook('onError', async (request: Anything, _reply: Anything, error: Error) => {
     log.push(`onError ${request.url} ${error.message}`)
   })
-  // The plugins of today are for Fastify 5.
-  if (packageName === 'fastify') await plugins(app, folder, upstream)
+  // The plugins for Fastify 4 are earlier versions, installed under other names.
+  const plugin = (name: string): Anything =>
+    load(packageName === 'fastify' ? `@fastify/${name}` : `fastify4-${name}`)
+  await plugins(app, plugin, folder, upstream)
   routes(app, folder)
   return app
 }
 
-async function plugins(app: Anything, folder: string, upstream: string): Promise<void> {
+async function plugins(
+  app: Anything,
+  plugin: (name: string) => Anything,
+  folder: string,
+  upstream: string,
+): Promise<void> {
   let sessions = 0
-  await app.register(load('@fastify/under-pressure'), { exposeStatusRoute: '/alive' })
-  await app.register(load('@fastify/middie'))
-  await app.register(load('@fastify/helmet'))
-  await app.register(load('@fastify/cors'), { origin: 'https://other.test', credentials: true })
-  await app.register(load('@fastify/cookie'), { secret: 'cookie secret' })
-  await app.register(load('@fastify/session'), {
+  await app.register(plugin('under-pressure'), { exposeStatusRoute: '/alive' })
+  await app.register(plugin('middie'))
+  await app.register(plugin('helmet'))
+  await app.register(plugin('cors'), { origin: 'https://other.test', credentials: true })
+  await app.register(plugin('cookie'), { secret: 'cookie secret' })
+  await app.register(plugin('session'), {
     secret: 'a secret of more than thirty-two characters',
     cookie: { secure: false },
     saveUninitialized: false,
     idGenerator: () => `session-${++sessions}`,
   })
-  await app.register(load('@fastify/compress'), { threshold: 100, encodings: ['gzip', 'identity'] })
-  await app.register(load('@fastify/multipart'), { limits: { fileSize: 200_000 } })
-  await app.register(load('@fastify/static'), { root: folder, prefix: '/static/' })
-  await app.register(load('@fastify/reply-from'), { base: upstream })
+  await app.register(plugin('compress'), { threshold: 100, encodings: ['gzip', 'identity'] })
+  await app.register(plugin('multipart'), { limits: { fileSize: 200_000 } })
+  await app.register(plugin('static'), { root: folder, prefix: '/static/' })
+  await app.register(plugin('reply-from'), { base: upstream })
 
   app.use('/middle', (request: Anything, response: Anything, next: Anything) => {
     response.setHeader('x-middle', request.url)

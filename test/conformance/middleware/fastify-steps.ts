@@ -15,7 +15,6 @@ const tooLarge = multipart([
   { name: 'files', file: 'c.bin', type: 'application/octet-stream', content: filler(250_000) },
 ])
 
-/** For Fastify 4 and 5. */
 export const fastifySteps: readonly Step[] = [
   { path: '/told?a=1&b=%C3%A4', status: 200, has: '"ip":"127.0.0.1"' },
   { path: '/method', method: 'DELETE', status: 200, has: 'DELETE' },
@@ -54,10 +53,7 @@ export const fastifySteps: readonly Step[] = [
   { path: '/broken', status: 503, has: 'broken' },
   { path: '/later', status: 500, has: 'broken later' },
   { path: '/none', status: 404 },
-]
-
-/** For Fastify 5 with its plugins. */
-export const pluginSteps: readonly Step[] = [
+  // What the plugins answer.
   { path: '/alive', status: 200 },
   { path: '/middle?x', status: 200 },
   { path: '/count', status: 200, has: '"count":1' },

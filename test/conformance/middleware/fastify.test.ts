@@ -7,7 +7,7 @@ import { HttpSide } from '../differential/http-side.ts'
 import { compare } from './compare.ts'
 import { converse, injected } from './conversation.ts'
 import { makeFastifyApp } from './fastify-app.ts'
-import { fastifySteps, pluginSteps } from './fastify-steps.ts'
+import { fastifySteps as steps } from './fastify-steps.ts'
 import { makeFiles, type Files } from './files.ts'
 import { mounted } from './mounted.ts'
 import { startUpstream, type Upstream } from './upstream.ts'
@@ -26,8 +26,6 @@ afterAll(async () => {
 })
 
 describe.each(['fastify', 'fastify4'] as const)('%s with its plugins', (name) => {
-  const steps = name === 'fastify' ? [...fastifySteps, ...pluginSteps] : fastifySteps
-
   it.each([
     ['', true],
     ['', false],
