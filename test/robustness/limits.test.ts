@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
 import { LogThrottle } from '../../packages/core/src/server/log-throttle.ts'
 import {
+  abort,
   begin,
   getValues,
   pair,
@@ -391,6 +392,50 @@ describe('answers that nobody reads', () => {
     peer.write(plain(9))
     expect(statusOf(await peer.answer(9))).toBe(200)
     expect(server.statistics.openConnections).toBe(2)
+  })
+})
+
+describe('requests without end from a peer that reads no answer', () => {
+  const long = 'x'.repeat(20_000)
+  // The kernel holds some two thousand of these requests, unread.
+  it.each<[what: string, url: string, most: number]>([
+    ['whole answers', '/whole', 8000],
+    ['answers written in two parts', '/parts', 8000],
+    ['lines for the error log', '/stderr', 8000],
+    ['our own pages', 'no path', 20_000],
+    ['aborted requests', '/never', 20_000],
+  ])('%s: the connection pauses, and all of it comes when it is read', async (_what, url, most) => {
+    const { connect, server } = await serving((req, res) => {
+      if (req.url === '/never') return
+      if (req.url === '/stderr') req.fastcgi.stderr.write(long)
+      else res.write(long)
+      if (req.url === '/parts') setImmediate(() => res.end(long))
+      else res.end()
+    })
+    const peer = await connect()
+    peer.socket.pause()
+    let asked = 0
+    const asks = (): Buffer =>
+      Buffer.concat(
+        Array.from({ length: 20 }, () => {
+          const id = (asked++ % 60_000) + 1
+          const asks = request(id, { params: requestParams(url), keep: true })
+          return url === '/never' ? Buffer.concat([asks, abort(id)]) : asks
+        }),
+      )
+    // Until the server takes no more.
+    let taken = true
+    while (taken && asked < most) {
+      const still = new Promise<false>((resolve) => setTimeout(() => resolve(false), 1000))
+      taken = await Promise.race([peer.flush(asks()).then(() => true as const), still])
+    }
+    expect(asked).toBeLessThan(most)
+    const other = await connect()
+    expect(await ask(other, plain())).toMatchObject({ status: 200 })
+    peer.socket.resume()
+    const ends = (): number => peer.records.filter(({ type }) => type === 3).length
+    await peer.when(() => ends() === asked, `${asked} answers`)
+    expect(server.statistics.running).toBe(0)
   })
 })
 

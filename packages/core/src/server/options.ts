@@ -138,7 +138,10 @@ const MAX_PARAM_NAME_LENGTH = 1024
 const MAX_PARAM_VALUE_LENGTH = 128 * 1024
 /** Four full records: a reader that pauses for a moment does not stop the connection. */
 const BODY_BUDGET = 256 * 1024
-/** Answers to GET_VALUES that a peer has not read; one is under 100 bytes. */
+/**
+ * Bytes of answers that a peer has not read: those of the protocol itself (to GET_VALUES: under 100 bytes each), and
+ * whole responses where many bytes wait already. More is not asked for until they are read.
+ */
 const MAX_UNREAD_REPLIES = 64 * 1024
 /** As client_header_timeout of nginx, halved: a web server sends params at once. */
 const PARAMS_TIMEOUT = 30_000

@@ -79,6 +79,13 @@ const CROWD = 64
 /** Bytes a peer may leave unread before a writer of STDERR is made to wait. */
 const STDERR_BACKLOG = 256 * 1024
 
+/**
+ * Where so many bytes wait for a peer, each further answer that is complete counts as unread: a peer that asks and does
+ * not read is no longer asked for more (node:http stops at one high-water mark). Less would count the answers to a peer
+ * that reads, and that a slow moment of its network holds up.
+ */
+const ANSWERS_BACKLOG = 256 * 1024
+
 /** Bytes of a response's head that go through any server as it is configured out of the box: nginx has 4096 with record headers. */
 const SMALLEST_HEAD_LIMIT = 4096 - 16
 /** The same where the server is not nginx. */
@@ -107,7 +114,8 @@ export class Transport implements Outlet {
   #paused = false
   #pausedSince = 0
   #peeked = 0
-  #unreadReplies = 0
+  /** Bytes of answers that are complete and that the peer has not taken. */
+  #unread = 0
   #closing = false
   #draining = false
   #drainingSince = 0
@@ -308,9 +316,7 @@ export class Transport implements Outlet {
       exchange.abort()
     } finally {
       // A listener of the app may throw: the web server gets its END_REQUEST all the same.
-      this.socket.write(
-        endRecords(request.id, 0, ProtocolStatus.RequestComplete, exchange.stderrOpen),
-      )
+      this.#reply(endRecords(request.id, 0, ProtocolStatus.RequestComplete, exchange.stderrOpen))
       this.#end(exchange)
     }
   }
@@ -341,16 +347,28 @@ export class Transport implements Outlet {
     const content = Buffer.from(headOnly ? head : head + body, 'latin1')
     const out = streamRecords(RecordType.Stdout, id, content)
     out.push(endRecords(id, 0, ProtocolStatus.RequestComplete, stderrOpen))
-    this.socket.write(Buffer.concat(out))
+    this.socket.write(Buffer.concat(out), this.#untilRead(content.length, ignore))
   }
 
   #reply(bytes: Buffer): void {
-    this.#unreadReplies += bytes.length
+    this.#unread += bytes.length
     this.socket.write(bytes, () => {
-      this.#unreadReplies -= bytes.length
+      this.#unread -= bytes.length
       this.#updateFlow()
     })
     this.#updateFlow()
+  }
+
+  /** What to call when the last part of an answer is out: counts it as unread until then, where others wait already. */
+  #untilRead(bytes: number, done: WriteCallback): WriteCallback {
+    if (this.socket.writableLength < ANSWERS_BACKLOG) return done
+    this.#unread += bytes
+    this.#updateFlow()
+    return (error) => {
+      this.#unread -= bytes
+      this.#updateFlow()
+      done(error)
+    }
   }
 
   #fault(error: ProtocolError): void {
@@ -420,15 +438,18 @@ export class Transport implements Outlet {
     if (exchange.ended || (exchange.over && !exchange.complete)) return undefined
     const id = exchange.requestId
     const ends = exchange.complete && (last || !exchange.reading)
-    const { text, chunks, waiting } = exchange
+    const { text, chunks, waiting, unsent } = exchange
     if (waiting > SMALLEST_HEAD_LIMIT && !exchange.headSent) this.#measureHead(exchange)
     const taken = exchange.taken()
+    const done = ends ? this.#untilRead(unsent, taken) : taken
     if (chunks === undefined && waiting <= MAX_ALIGNED_CONTENT) {
       let out = waiting > 0 ? streamRecordText(RecordType.Stdout, id, text) : ''
       if (ends && !exchange.stderrOpen) out += endRecordsText(id)
-      if (out !== '') this.socket.write(out, 'latin1', taken)
-      if (ends && exchange.stderrOpen) this.socket.write(endRecords(id, 0, 0, true))
-      if (out === '') process.nextTick(taken)
+      if (ends && exchange.stderrOpen) {
+        if (out !== '') this.socket.write(out, 'latin1')
+        this.socket.write(endRecords(id, 0, 0, true), done)
+      } else if (out !== '') this.socket.write(out, 'latin1', done)
+      else process.nextTick(taken)
     } else {
       const content = chunks ?? [Buffer.from(text, 'latin1')]
       const out: Uint8Array[] = []
@@ -436,7 +457,7 @@ export class Transport implements Outlet {
         for (const part of streamRecords(RecordType.Stdout, id, chunk)) out.push(part)
       }
       if (ends) out.push(endRecords(id, 0, 0, exchange.stderrOpen))
-      this.#writeAll(out, taken, waiting)
+      this.#writeAll(out, done, waiting)
     }
     if (ends) this.#end(exchange)
     return taken
@@ -506,7 +527,12 @@ export class Transport implements Outlet {
     if (this.socket.writableLength < STDERR_BACKLOG) {
       this.#writeAll(parts, ignore, text.length)
       done()
-    } else this.#writeAll(parts, () => done(), text.length)
+    } else
+      this.#writeAll(
+        parts,
+        this.#untilRead(text.length, () => done()),
+        text.length,
+      )
   }
 
   failed(exchange: Exchange, error: Error | undefined): void {
@@ -555,7 +581,7 @@ export class Transport implements Outlet {
 
   /** Alone on its connection a request pauses it at once; with others on it, when it has filled its budget. */
   #mustPause(): boolean {
-    if (this.#unreadReplies > this.#context.options.maxUnreadReplies) return true
+    if (this.#unread > this.#context.options.maxUnreadReplies) return true
     const alone = this.#connection.active <= 1
     const { bodyBudget } = this.#context.options
     let held = 0
@@ -631,7 +657,7 @@ export class Transport implements Outlet {
     }
     if (!this.idle) this.#idleSince = now
     if (this.#paused) this.#updateFlow()
-    if (this.#paused && this.#unreadReplies <= options.maxUnreadReplies) {
+    if (this.#paused && this.#unread <= options.maxUnreadReplies) {
       const stalledFor = now - this.#pausedSince
       const others = this.#connection.active > 1
       if (
