@@ -329,6 +329,7 @@ export class Serving {
     this.#shutdown?.add({
       timeout: resolveOptions(this.#options).drainTimeout,
       drain: (timeout) => server.drain(timeout),
+      idle: () => server.statistics.running === 0,
       stop: this.#options.onStop,
       ...own,
     })

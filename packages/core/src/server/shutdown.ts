@@ -13,6 +13,8 @@ export interface Stoppable {
   readonly drain: (timeout: number) => Promise<unknown>
   /** The app's own end: databases, timers. Runs after the last response. */
   readonly stop?: (() => unknown) | undefined
+  /** True while nothing runs that a second signal would cut. */
+  readonly idle?: (() => boolean) | undefined
   /** The process ends at once: takes others along. Must not throw. */
   readonly kill?: (() => void) | undefined
 }
@@ -99,6 +101,13 @@ export class Shutdown {
     const again = this.#begun !== undefined
     if (again && signal === 'SIGINT' && Date.now() - this.#begunAt < sameKeystroke) return
     if (again && signal === 'SIGTERM' && this.patient) return
+    // An app that has closed its server itself sends the signal on (Nest, with its shutdown hooks): no failure.
+    const idle = this.#stoppables.every((each) => each.stop === undefined && each.idle?.())
+    if (again && idle && this.#stoppables.length > 0) {
+      for (const { release } of this.#stoppables) release?.()
+      this.#exit(this.#status)
+      return
+    }
     if (again) {
       this.log(`${signal} again: ending at once`)
       for (const { release, kill } of this.#stoppables) {
