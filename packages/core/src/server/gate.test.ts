@@ -136,4 +136,52 @@ describe('AppGate', () => {
       '/rejects rejected',
     ])
   })
+
+  describe('before an authorizer', () => {
+    function asked() {
+      const calls: (string | undefined)[] = []
+      const server = createServer({
+        handlerError: (_error, _req, res) => res.writeHead(500).end(),
+        authorize: (...both) => authorize(...both),
+      })
+      const gate = new AppGate(server, {
+        loadTimeout: 60_000,
+        handlerError: (_error, _req, res) => res.writeHead(500).end(),
+      })
+      const authorize = gate.behind(async (req) => {
+        calls.push(req.url)
+        await Promise.resolve()
+        if (req.url === '/throw') throw new Error('no')
+        req.fastcgi.allow()
+      })
+      const ask = async (path: string) => {
+        const connect = () => connectInMemory(server)
+        const response = await request({ connect, path, role: 'authorizer' })
+        await response.text()
+        return response.status
+      }
+      return { gate, calls, ask }
+    }
+
+    it('asks it once the app is there', async () => {
+      const { gate, calls, ask } = asked()
+      const waiting = Promise.all([ask('/1'), ask('/throw')])
+      await waitFor(() => gate.waiting === 2)
+      expect(calls).toEqual([])
+      gate.open((_req, res) => res.end())
+      expect(await waiting).toEqual([200, 500])
+      expect(await Promise.all([ask('/2'), ask('/throw')])).toEqual([200, 500])
+      expect(calls).toEqual(['/1', '/throw', '/2', '/throw'])
+    })
+
+    it('lets nobody in when the app does not come', async () => {
+      const { gate, calls, ask } = asked()
+      const waiting = ask('/1')
+      await waitFor(() => gate.waiting === 1)
+      gate.refuse({ status: 503, text: 'no' })
+      expect(await waiting).toBe(503)
+      expect(await ask('/2')).toBe(503)
+      expect(calls).toEqual([])
+    })
+  })
 })

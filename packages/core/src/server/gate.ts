@@ -48,6 +48,7 @@ export class AppGate {
   readonly #waiting = new Set<Waiting>()
   readonly #wait: Handler = (request, response) => this.#hold(request, response)
   #refusal: Refusal | undefined
+  #isOpen = false
 
   constructor(server: Server, options: GateOptions) {
     this.#server = server
@@ -63,12 +64,29 @@ export class AppGate {
   /** The app is there: what waits goes to it, in the order it came. */
   open(app: RequestTaker): void {
     const server = this.#server
+    this.#isOpen = true
     server.removeListener('request', this.#wait)
     if (isHttpServer(app)) server.emitTo(app)
     else server.on('request', this.#guarded(app))
     const emitter = isHttpServer(app) ? app : server
     for (const held of this.#release()) {
-      if (!held.request.destroyed) held.run(() => this.#emit(emitter, held.request, held.response))
+      const { request, response, handler } = held
+      if (request.destroyed) continue
+      held.run(() => {
+        if (handler === undefined) this.#emit(emitter, request, response)
+        else this.#call(handler, request, response)
+      })
+    }
+  }
+
+  /**
+   * A handler of another role, for requests that wait for the app as well: what it needs may be loaded with it, and an
+   * authorizer whose app did not load lets nobody in.
+   */
+  behind(handler: Handler): Handler {
+    return (request, response) => {
+      if (this.#isOpen) this.#call(handler, request, response)
+      else this.#hold(request, response, handler)
     }
   }
 
@@ -78,7 +96,7 @@ export class AppGate {
     for (const held of this.#release()) held.run(() => answer(held.request, held.response, refusal))
   }
 
-  #hold(request: IncomingMessage, response: ServerResponse): void {
+  #hold(request: IncomingMessage, response: ServerResponse, handler?: Handler): void {
     const refusal = this.#refusal ?? (this.#waiting.size >= maxWaiting ? tooMany : undefined)
     if (refusal) {
       answer(request, response, refusal)
@@ -88,6 +106,7 @@ export class AppGate {
     const held: Waiting = {
       request,
       response,
+      handler,
       run: (work) => resource.runInAsyncScope(work),
       timer: setTimeout(() => {
         this.#waiting.delete(held)
@@ -115,6 +134,14 @@ export class AppGate {
     }
   }
 
+  #call(handler: Handler, request: IncomingMessage, response: ServerResponse): void {
+    try {
+      this.#guarded(handler)(request, response)
+    } catch (error) {
+      this.#options.handlerError(error, request, response)
+    }
+  }
+
   /** A listener whose rejected promise counts like a thrown error. */
   #guarded(app: Handler): Handler {
     const { handlerError } = this.#options
@@ -130,6 +157,8 @@ export class AppGate {
 interface Waiting {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** Of another role; undefined for what the app gets. */
+  readonly handler: Handler | undefined
   readonly run: (work: () => void) => void
   readonly timer: NodeJS.Timeout
 }

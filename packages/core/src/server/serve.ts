@@ -117,8 +117,11 @@ export class Serving {
       request: IncomingMessage,
       response: ServerResponse,
     ): void => this.#handlerError(error, request, response)
-    const server = createServer({
+    const { authorize, filter } = options
+    const server: Server = createServer({
       ...options,
+      ...(authorize && { authorize: (...both) => gate.behind(authorize)(...both) }),
+      ...(filter && { filter: (...both) => gate.behind(filter)(...both) }),
       script: this.#script,
       handlerError,
       intercept: this.#intercept(mode),
