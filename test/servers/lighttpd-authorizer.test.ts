@@ -50,7 +50,7 @@ describe('an authorizer that fails', () => {
   const site = started(script)
 
   it('lets nobody in', async () => {
-    for (const how of ['throw', 'reject', 'end', 'destroy']) {
+    for (const how of ['throw', 'reject', 'end', 'destroy', 'exit']) {
       const response = await ask(site(), `/private/hello.txt?${how}`).catch(() => undefined)
       expect.soft(response?.status ?? 500, how).toBeGreaterThanOrEqual(400)
       expect.soft(response?.text ?? '', how).not.toContain('Handed over')

@@ -6,7 +6,10 @@ import { describe, expect, it } from 'vitest'
 
 import { exampleFile } from './setup.ts'
 
-const folders = ['nginx', 'lighttpd', 'haproxy', 'caddy', 'h2o', 'spawn-fcgi', 'systemd']
+const folders = fs
+  .readdirSync(exampleFile('.'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name)
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const tests = (fs.readdirSync(here, { recursive: true }) as string[])
@@ -15,7 +18,9 @@ const tests = (fs.readdirSync(here, { recursive: true }) as string[])
   .join('\n')
 
 describe.each(folders)('examples/servers/%s', (folder) => {
-  const files = fs.readdirSync(exampleFile(folder)).filter((file) => file !== 'README.md')
+  const files = (fs.readdirSync(exampleFile(folder), { recursive: true }) as string[]).filter(
+    (file) => file !== 'README.md' && fs.statSync(exampleFile(`${folder}/${file}`)).isFile(),
+  )
 
   it.each(files)('%s is in its README, and in a test', (file) => {
     const page = fs.readFileSync(exampleFile(`${folder}/README.md`), 'utf8')

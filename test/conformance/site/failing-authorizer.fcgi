@@ -11,6 +11,9 @@ const failures = {
   // Never says allow.
   end: (req, res) => res.writeHead(500).end(),
   destroy: (req, res) => res.destroy(),
+  exit: () => process.exit(1),
+  // Waits for ever.
+  hang() {},
 }
 
 serve((req, res) => res.end(), {
