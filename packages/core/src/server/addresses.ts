@@ -1,6 +1,6 @@
 // Lists of addresses: which peers may connect (FastCGI §3.2, FCGI_WEB_SERVER_ADDRS, and the option `allow`), and which
 // proxies are trusted. IPv4, IPv6, IPv4 mapped into IPv6, and CIDR ranges of all three.
-import { BlockList, isIP, isIPv4 } from 'node:net'
+import net, { isIP, isIPv4 } from 'node:net'
 
 /** Tells whether an address is on a list. */
 export type AddressTest = (address: string) => boolean
@@ -26,7 +26,8 @@ function plain(address: string): string {
  * @throws TypeError for an entry that is none of these (a host name, a prefix out of range)
  */
 export function addressTest(entries: readonly string[], name: string): AddressTest {
-  const list = new BlockList()
+  if (entries.length === 0) return () => false
+  const list = new net.BlockList()
   for (const entry of entries) addEntry(list, entry.trim(), name)
   return (address) => {
     const peer = plain(address)
@@ -35,7 +36,7 @@ export function addressTest(entries: readonly string[], name: string): AddressTe
   }
 }
 
-function addEntry(list: BlockList, entry: string, name: string): void {
+function addEntry(list: net.BlockList, entry: string, name: string): void {
   const slash = entry.indexOf('/')
   const full = slash === -1 ? entry : entry.slice(0, slash)
   const address = plain(full)
