@@ -203,7 +203,9 @@ const routes = {
   },
 
   '/auth': (req, res) => {
-    res.statusCode = /\bin=1\b/.test(req.headers.cookie ?? '') ? 204 : 401
+    const isIn = /\bin=1\b/.test(req.headers.cookie ?? '')
+    res.statusCode = isIn ? 204 : 401
+    if (isIn) res.setHeader('x-user', 'ann')
     res.setHeader('x-asked', req.headers['x-original-uri'] ?? '')
     res.end()
   },
