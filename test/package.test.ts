@@ -124,6 +124,29 @@ function link(name: string, target: string): void {
 }
 
 describe('manifests', () => {
+  it('get one new version from `changeset version`, whichever package has changed', async () => {
+    const place = path.join(scratch, 'versions')
+    const copy = (file: string): void => {
+      fs.mkdirSync(path.dirname(path.join(place, file)), { recursive: true })
+      fs.copyFileSync(path.join(root, file), path.join(place, file))
+    }
+    const manifests = packages.map(({ folder }) =>
+      path.relative(root, path.join(folder, 'package.json')),
+    )
+    for (const file of ['package.json', 'pnpm-workspace.yaml', '.changeset/config.json']) copy(file)
+    for (const file of manifests) copy(file)
+    const change = "---\n'@fastcgi/koa': minor\n---\n\nSomething new.\n"
+    fs.writeFileSync(path.join(place, '.changeset/new.md'), change)
+    const [major, minor] = readManifest('core').version.split('.').map(Number)
+    await exec(bin('changeset'), ['version'], place)
+    for (const file of manifests) {
+      const { version } = JSON.parse(fs.readFileSync(path.join(place, file), 'utf8')) as Manifest
+      expect(version, file).toBe(`${major}.${minor! + 1}.0`)
+    }
+    const log = fs.readFileSync(path.join(place, 'packages/koa/CHANGELOG.md'), 'utf8')
+    expect(log).toContain('Something new.')
+  })
+
   it('carry one version, and name each other by exactly that', () => {
     const versions = new Set(packages.map(({ manifest }) => manifest.version))
     expect([...versions]).toEqual([readManifest('core').version])
@@ -141,13 +164,40 @@ describe('manifests', () => {
   })
 })
 
-describe.each(packages)('the tarball of $name', ({ name }) => {
-  it('holds what is used, and no test', async () => {
+/** What is packed from `folder`: sources without tests, what the build makes of each, and little else. */
+function expectedFiles(folder: string, manifest: Manifest): string[] {
+  const below = (name: string): string[] =>
+    fs
+      .readdirSync(path.join(folder, name), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+  const sources = below('src').filter((file) => !file.endsWith('.test.ts'))
+  const made = (endings: string[]): string[] =>
+    sources
+      .filter((file) => !file.endsWith('.d.ts'))
+      .flatMap((file) =>
+        endings.map((ending) => `${file.replace('src', 'dist').slice(0, -3)}${ending}`),
+      )
+  const always = ['LICENSE', 'README.md', 'package.json']
+  // Written by `changeset version`, so not before the second release.
+  if (fs.existsSync(path.join(folder, 'CHANGELOG.md'))) always.push('CHANGELOG.md')
+  const types = ['.d.ts', '.d.ts.map']
+  if (manifest.bin !== undefined) {
+    return [...always, ...Object.values(manifest.bin), ...below('templates'), ...made(['.js'])]
+  }
+  return fs.existsSync(path.join(folder, 'lib'))
+    ? [...always, ...sources, ...below('lib'), ...made(types)]
+    : [...always, ...sources, ...made(['.js', '.js.map', ...types])]
+}
+
+describe.each(packages)('the tarball of $name', ({ name, folder, manifest: before }) => {
+  it('holds what is used, and nothing else', async () => {
     const files = (await exec('tar', ['-tzf', tarball(name)], scratch)).trim().split('\n')
-    expect(files).toEqual(
-      expect.arrayContaining(['package/package.json', 'package/LICENSE', 'package/README.md']),
+    expect(files.toSorted()).toEqual(
+      expectedFiles(folder, before)
+        .map((file) => path.posix.join('package', file))
+        .toSorted(),
     )
-    expect(files.filter((file) => /\.test\.|tsbuildinfo|node_modules/.test(file))).toEqual([])
     const manifest = JSON.parse(
       await exec('tar', ['-xzOf', tarball(name), 'package/package.json'], scratch),
     ) as Manifest
@@ -161,6 +211,16 @@ describe.each(packages)('the tarball of $name', ({ name }) => {
       ),
     ]
     for (const file of named) expect(files).toContain(path.posix.join('package', file))
+  })
+
+  it('is as large as the README says', () => {
+    const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8')
+    const row = readme
+      .split('\n')
+      .find((line) => line.startsWith('|') && line.includes(`\`${name}\``))
+    const told = Number(/ (\d+) kB/.exec(row ?? '')?.[1])
+    const size = fs.statSync(tarball(name)).size / 1000
+    expect(Math.abs(size - told), `${size} kB, the README says ${told}`).toBeLessThan(1 + told / 5)
   })
 
   it('satisfies publint', async () => {
@@ -203,38 +263,6 @@ describe('an empty project with the tarballs installed', () => {
     await exec(process.execPath, ['-e', code], consumer)
   })
 
-  it('type-checks an ES module and a CommonJS module', async () => {
-    const source = (load: (name: string, from: string) => string): string => `
-      ${load('createServer, serve', '@fastcgi/core')}
-      ${load('request', '@fastcgi/core/client')}
-      ${load('serve as serveExpress', '@fastcgi/express')}
-      ${load('serve as serveKoa', '@fastcgi/koa')}
-      ${load('serve as serveFastify', '@fastcgi/fastify')}
-      const server = createServer((req, res) => {
-        const user: string | undefined = req.fastcgi.remoteUser
-        const mount: string = req.fastcgi.mount
-        res.end(mount + user)
-      })
-      export const all = [server.address(), serve, request, serveExpress, serveKoa, serveFastify]
-      // @ts-expect-error a server is no number: the types must be found, not fall back to any
-      export const wrong: number = server
-    `
-    const form = (name: string, from: string): string => `import { ${name} } from '${from}'`
-    fs.writeFileSync(path.join(consumer, 'esm.mts'), source(form))
-    fs.writeFileSync(path.join(consumer, 'cjs.cts'), source(form))
-    const options = [
-      '--noEmit',
-      '--strict',
-      '--module',
-      'nodenext',
-      '--target',
-      'es2023',
-      '--types',
-      'node',
-    ]
-    await exec(bin('tsc'), [...options, 'esm.mts', 'cjs.cts'], consumer)
-  })
-
   const commands = packages.flatMap(({ name, manifest }) =>
     Object.entries(manifest.bin ?? {}).map(([command, file]) => ({ command, file, name })),
   )
@@ -242,5 +270,86 @@ describe('an empty project with the tarballs installed', () => {
     const program = path.join(consumer, 'node_modules', name, file)
     expect(fs.statSync(program).mode & 0o111, 'executable').not.toBe(0)
     expect(await exec(program, ['--help'], consumer)).toContain(command)
+  })
+})
+
+describe('programs in TypeScript that use the packages, whose types are checked as well', () => {
+  const source = (load: (names: string, from: string) => string): string => `
+    ${load('createServer, serve, type ServeOptions', '@fastcgi/core')}
+    ${load('request', '@fastcgi/core/client')}
+    ${load('startGateway', '@fastcgi/core/gateway')}
+    ${load('decodePairs', '@fastcgi/core/protocol')}
+    ${load('serve as serveShared', '@fastcgi/core/shared')}
+    ${load('serve as serveExpress', '@fastcgi/express')}
+    ${load('serve as serveKoa', '@fastcgi/koa')}
+    ${load('serve as serveFastify', '@fastcgi/fastify')}
+    ${load('default as express', 'express')}
+    const options: ServeOptions = { listen: '/run/app.sock' }
+    const server = createServer((req, res) => {
+      const user: string | undefined = req.fastcgi.remoteUser
+      const mount: string = req.fastcgi.mount
+      res.end(mount + user)
+    })
+    void serveExpress(() => express().get('/', (req, res) => { res.send(req.fastcgi.mount) }), options)
+    export const all = [server.address(), serve, request, startGateway, decodePairs, serveShared, serveKoa, serveFastify]
+    // @ts-expect-error a server is no number: the types must be found, not fall back to any
+    export const wrong: number = server
+  `
+  const esm = source((names, from) => `import { ${names} } from '${from}'`)
+  // In CommonJS, TypeScript lets \`import\` become \`require\` of an ES module where the Node.js meant can: nodenext.
+  // Under node16 a CommonJS module loads one by \`import()\`.
+  const dynamic = `
+    export async function start(): Promise<string> {
+      const { serve, createServer } = await import('@fastcgi/core')
+      const express = await import('@fastcgi/express')
+      await express.serve(() => import('./app.cjs'))
+      // @ts-expect-error a server is no number
+      const wrong: number = await serve(() => {})
+      return String(createServer().address()) + wrong
+    }
+  `
+  const app = 'export default function app(): void {}'
+
+  const compilers = [
+    { version: '5.9', folder: 'test/node_modules/typescript5' },
+    { version: '6.0', folder: 'test/node_modules/typescript' },
+    { version: '7.0', folder: 'node_modules/typescript' },
+  ]
+  const nodenext = ['nodenext', 'nodenext', 'esm.mts', 'cjs.cts']
+  const bundler = ['esnext', 'bundler', 'esm.mts']
+  const checks = compilers.flatMap(({ version, folder }) => [
+    { version, folder, way: nodenext },
+    { version, folder, way: bundler },
+    // Not with newer ones: seconds each, for the rules of nodenext with one difference.
+    ...(version === '5.9'
+      ? [{ version, folder, way: ['node16', 'node16', 'esm.mts', 'import.cts'] }]
+      : []),
+  ])
+
+  beforeAll(() => {
+    const files = { 'esm.mts': esm, 'cjs.cts': esm, 'import.cts': dynamic, 'app.cts': app }
+    for (const [name, text] of Object.entries(files)) {
+      fs.writeFileSync(path.join(consumer, name), text)
+    }
+  })
+
+  it.each(compilers)('TypeScript $version is what is tested', ({ version, folder }) => {
+    const file = path.join(root, folder, 'package.json')
+    const manifest = JSON.parse(fs.readFileSync(file, 'utf8')) as Manifest
+    expect(manifest.version.startsWith(`${version}.`)).toBe(true)
+  })
+
+  it.each(checks)('TypeScript $version checks them: $way.1', async ({ folder, way }) => {
+    const [module, resolution, ...files] = way
+    const options = [
+      ...['--noEmit', '--strict', '--skipLibCheck', 'false', '--types', 'node'],
+      ...['--target', 'es2023', '--lib', 'es2023'],
+      ...['--module', module!, '--moduleResolution', resolution!],
+    ]
+    await exec(
+      process.execPath,
+      [path.join(root, folder, 'bin/tsc'), ...options, ...files],
+      consumer,
+    )
   })
 })
