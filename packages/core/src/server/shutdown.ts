@@ -102,7 +102,10 @@ export class Shutdown {
     if (again && signal === 'SIGINT' && Date.now() - this.#begunAt < sameKeystroke) return
     if (again && signal === 'SIGTERM' && this.patient) return
     // An app that has closed its server itself sends the signal on (Nest, with its shutdown hooks): no failure.
-    const idle = this.#stoppables.every((each) => each.stop === undefined && each.idle?.())
+    // Others that are taken along may be busy: those of a primary.
+    const idle = this.#stoppables.every(
+      (each) => each.stop === undefined && each.kill === undefined && each.idle?.(),
+    )
     if (again && idle && this.#stoppables.length > 0) {
       for (const { release } of this.#stoppables) release?.()
       this.#exit(this.#status)
