@@ -76,6 +76,8 @@ async function openRelay(options: ServeOptions, once: boolean): Promise<boolean>
   const log = createLog(options.log)
   const shutdown = processShutdown()
   shutdown.log = (message) => log.write(message)
+  // As of the full `serve`: mod_fcgid sends SIGTERM twice.
+  shutdown.patient = true
   const script = options.script ?? entryScript()
   cleanEnvironment(process.env)
   const relay = await Relay.open(script, (message) => log.write(message))

@@ -1,5 +1,4 @@
 // Relays and hosts as processes, started as a web server starts them.
-import { once } from 'node:events'
 import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -11,13 +10,14 @@ import {
   type NodeProcess,
   type NodeProcessOptions,
 } from '../../../../test/support/node-process.ts'
-import { endHosts, hostsIn, isAlive, killHosts } from '../../../../test/support/shared-hosts.ts'
+import { get, Relays, type Relay } from '../../../../test/support/relays.ts'
+import { endHosts, hostsIn, isAlive } from '../../../../test/support/shared-hosts.ts'
 import { until } from '../../../../test/support/until.ts'
-import { request, type ClientResponse, type RequestOptions } from '../client.ts'
+import { request } from '../client.ts'
 
 let core: CompiledCore
+let site: Relays
 let privateFolder = ''
-let count = 0
 
 const app = `
 let running = 0
@@ -44,27 +44,22 @@ export default (req, res) => {
 
 beforeAll(async () => {
   core = await compileCore()
-  privateFolder = join(core.folder, 'private')
-  process.once('exit', leave)
+  site = new Relays(core)
+  privateFolder = site.folder
   core.write('app.mjs', app)
   core.write('light.cjs', scriptOf('@fastcgi/core/shared', ''))
   core.write('full.cjs', scriptOf('@fastcgi/core', ''))
 })
 
 afterAll(async () => {
-  killLeftovers()
-  await endHosts(privateFolder)
-  process.removeListener('exit', leave)
+  await site.close()
   core.remove()
 })
 
-afterEach(async () => {
-  killLeftovers()
-  await endHosts(privateFolder)
-})
+afterEach(() => site.end())
 
-function leave(): void {
-  killHosts(privateFolder)
+function relay(script: string, options?: Partial<NodeProcessOptions>): Promise<Relay> {
+  return site.start(script, options)
 }
 
 /** Hosts leave by themselves, too, should a test be killed. */
@@ -72,36 +67,6 @@ function scriptOf(entry: string, options: string, load = `import('./app.mjs')`):
   return `const { serve } = require('${entry}')
 serve(() => ${load}, { sharedIdleTimeout: 30000, ${options} })
 `
-}
-
-interface Relay extends NodeProcess {
-  /** Its status. The host holds the other end of its descriptor 2, so `ended` may come much later. */
-  readonly exited: Promise<number | null>
-  readonly socketPath: string
-}
-
-/** Starts a script with a listening socket on descriptor 0. */
-async function relay(
-  script: string,
-  { env, ...options }: Partial<NodeProcessOptions> = {},
-): Promise<Relay> {
-  const socketPath = join(core.folder, `s${(count += 1)}.sock`)
-  const started = startNode({
-    file: join(core.folder, script),
-    stdin: await listeningServer(socketPath),
-    env: { FASTCGI_SHARED: '1', FASTCGI_SHARED_DIR: privateFolder, ...env },
-    ...options,
-  })
-  const exited = once(started.child, 'exit').then(([status]: unknown[]) => status as number | null)
-  return { ...started, socketPath, exited }
-}
-
-function get(
-  { socketPath }: Relay,
-  path = '/',
-  options: Partial<RequestOptions> = {},
-): Promise<ClientResponse> {
-  return request({ socketPath, path, ...options } as RequestOptions)
 }
 
 async function hostOf(through: Relay): Promise<number> {
@@ -271,13 +236,15 @@ describe('serve with shared', () => {
 })
 
 describe('the end', () => {
-  it('of a relay: what runs through it is finished', async () => {
-    const [one, other] = await Promise.all([relay('light.cjs'), relay('light.cjs')])
+  it.each(['light.cjs', 'full.cjs'])('of a relay: what runs is finished (%s)', async (script) => {
+    const [one, other] = await Promise.all([relay(script), relay(script)])
     const host = await hostOf(one)
     const answer = get(one, '/wait')
     await until(() => /waiting/.test(one.stderr() + other.stderr()), 'the request to run')
     one.child.kill('SIGTERM')
     await one.waitForStderr(/SIGTERM: finishing what runs/)
+    // mod_fcgid sends it twice.
+    one.child.kill('SIGTERM')
     await (await get(other, '/go')).discard()
     expect(await (await answer).text()).toBe(`waited ${host}`)
     expect(await one.exited).toBe(0)
