@@ -5,12 +5,20 @@ import { until } from './until.ts'
 
 /** Processes whose private socket lies in a folder. They are known by the environment they were started with. */
 export function hostsIn(folder: string): number[] {
-  const mark = `FASTCGI_SHARED_HOST=${folder}/`
+  return processesWith((each) => each.startsWith(`FASTCGI_SHARED_HOST=${folder}/`))
+}
+
+/** Their workers, where they have any. */
+export function workersIn(folder: string): number[] {
+  return processesWith((each) => each === `FASTCGI_SHARED_WORKER=${folder}`)
+}
+
+function processesWith(marked: (variable: string) => boolean): number[] {
   return fs.readdirSync('/proc').flatMap((name) => {
     if (!/^\d+$/.test(name)) return []
     try {
       const environment = fs.readFileSync(`/proc/${name}/environ`, 'latin1').split('\0')
-      return environment.some((each) => each.startsWith(mark)) ? [Number(name)] : []
+      return environment.some(marked) ? [Number(name)] : []
     } catch {
       return [] // gone, or not ours to look at
     }
@@ -21,17 +29,17 @@ export function hostsIn(folder: string): number[] {
 export async function endHosts(folder: string): Promise<void> {
   await until(
     () => {
-      const hosts = hostsIn(folder)
-      for (const pid of hosts) kill(pid)
-      return hosts.length === 0
+      const left = [...hostsIn(folder), ...workersIn(folder)]
+      for (const pid of left) kill(pid)
+      return left.length === 0
     },
-    () => `the processes ${hostsIn(folder).join(', ')} to end`,
+    () => `the processes ${[...hostsIn(folder), ...workersIn(folder)].join(', ')} to end`,
   )
 }
 
 /** Without waiting, for the last act of a process. */
 export function killHosts(folder: string): void {
-  for (const pid of hostsIn(folder)) kill(pid)
+  for (const pid of [...hostsIn(folder), ...workersIn(folder)]) kill(pid)
 }
 
 /** Whether a process runs. One that has ended counts as gone, though nobody may have asked for its status (a container's process 1). */

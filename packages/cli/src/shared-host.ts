@@ -11,8 +11,8 @@ import { ExitCode, Failure } from './exit.ts'
  */
 export async function sharedStatus(script: string, timeout: number): Promise<HostStatus[]> {
   const { hosts } = await find(script, timeout)
-  return hosts.map(({ pid, script: own, uptime, relays, running, requests }) => {
-    return { pid, script: own, uptime, relays, running, requests }
+  return hosts.map(({ pid, script: own, uptime, relays, running, requests, workers }) => {
+    return { pid, script: own, uptime, relays, running, requests, ...(workers && { workers }) }
   })
 }
 

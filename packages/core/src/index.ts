@@ -22,7 +22,7 @@ export type {
 export type { LogTarget } from './server/log.ts'
 export type { SocketFileOptions } from './server/unix-socket.ts'
 export { findSharedHosts, type FoundHosts, type SharedHost } from './shared/find-hosts.ts'
-export type { HostStatus } from './shared/greeting.ts'
+export type { HostStatus, HostWorker } from './shared/greeting.ts'
 export { ListenAddressError } from './server/listen-address.ts'
 export { SocketFileError } from './server/unix-socket.ts'
 export { ServeError } from './server/usage.ts'

@@ -4,7 +4,7 @@ import { request } from '@fastcgi/core/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeProject, type Project, runCli } from '../../../../test/support/cli.ts'
 import { killLeftovers, listeningServer, startNode } from '../../../../test/support/node-process.ts'
-import { endHosts, hostsIn, killHosts } from '../../../../test/support/shared-hosts.ts'
+import { endHosts, hostsIn, killHosts, workersIn } from '../../../../test/support/shared-hosts.ts'
 import { until } from '../../../../test/support/until.ts'
 
 let site: Project
@@ -92,10 +92,11 @@ serve(() => import('./app.mjs'), { sharedIdleTimeout: 30000 })
     runCli(['status', ...args], { cwd: own.folder, env: { FASTCGI_SHARED_DIR: privateFolder } })
 
   /** The number of the process behind a relay that the web server has started. */
-  const start = async (): Promise<number> => {
+  const start = async (...args: string[]): Promise<number> => {
     const socketPath = own.file(`${(count += 1)}.sock`)
     startNode({
       file: own.file('app.fcgi'),
+      args,
       stdin: await listeningServer(socketPath),
       env: { FASTCGI_SHARED_DIR: privateFolder, SITE: 'of the web server alone' },
     })
@@ -135,6 +136,24 @@ The next request starts it anew.
       stdout: '',
       stderr: expect.stringContaining(`No process runs ${own.file('app.fcgi')} for all`) as string,
     })
+  })
+
+  it('shows the workers of one, and ends it with them', async () => {
+    const worker = await start('--workers', '1')
+    const [host] = hostsIn(privateFolder)
+    const shown = await ask('app.fcgi')
+    expect(shown).toMatchObject({ code: 0, stderr: '' })
+    expect(shown.stdout).toMatch(/^hosts\n  pid +script +uptime +relays +running +requests\n/)
+    expect(shown.stdout).toMatch(
+      /\nworkers\n  host +pid +state +uptime +running +requests\n  \d+ +\d+ +ready +/,
+    )
+    const [{ pid, workers }] = (
+      JSON.parse((await ask('--json')).stdout) as { hosts: [{ pid: number; workers: unknown }] }
+    ).hosts
+    expect(pid).toBe(host)
+    expect(workers).toMatchObject([{ pid: worker, state: 'ready' }])
+    expect(await ask('--stop')).toMatchObject({ code: 0, stderr: '' })
+    expect([...hostsIn(privateFolder), ...workersIn(privateFolder)]).toEqual([])
   })
 
   it('ends with 66 where there is no such script, and 64 for what it cannot show', async () => {

@@ -76,7 +76,13 @@ async function readShared(script: string, given: Given): Promise<string> {
   }
   const hosts = await sharedStatus(script, patience(given))
   if (given.json === true) return `${JSON.stringify({ hosts })}\n`
-  return `${lines({ hosts }).join('\n')}\n`
+  const workers = hosts.flatMap(({ pid: host, workers: own = [] }) =>
+    own.map((worker) => ({ host, ...worker })),
+  )
+  const rows = hosts.map(({ pid, script: path, uptime, relays, running, requests }) => {
+    return { pid, script: path, uptime, relays, running, requests }
+  })
+  return `${lines({ hosts: rows, workers }).join('\n')}\n`
 }
 
 async function readStatus(address: string, given: Given): Promise<string> {

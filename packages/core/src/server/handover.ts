@@ -72,6 +72,11 @@ export class Handover {
     this.pump()
   }
 
+  /** What waits is closed in a way of the caller's. */
+  release(close: (socket: Socket) => void): void {
+    for (const socket of this.#waiting.splice(0)) close(socket)
+  }
+
   /** The last act: whatever waits goes to a worker now, however busy, or is closed where there is none. */
   finish(): void {
     for (const socket of this.#waiting.splice(0)) {

@@ -12,9 +12,17 @@ export function memorySessionsSeen(): boolean {
   return seen
 }
 
-/** What the log says. */
-export const memorySessionsWarning =
-  'warning: sessions are kept in memory, and several processes serve this app: who logs in at one is unknown to the others, and logged out when it ends. Keep sessions in a signed cookie (cookie-session, koa-session, @fastify/secure-session) in a store that all processes share, or let one process run the app for all (option shared) [FCGI_MEMORY_SESSIONS]'
+/**
+ * What the log says.
+ *
+ * @param workers whether the several processes are workers
+ */
+export function memorySessionsWarning(workers: boolean): string {
+  const one = workers
+    ? 'leave workers out: one process serves then'
+    : 'let one process run the app for all (option shared)'
+  return `warning: sessions are kept in memory, and several processes serve this app: who logs in at one is unknown to the others, and logged out when it ends. Keep sessions in a signed cookie (cookie-session, koa-session, @fastify/secure-session), in a store that all processes share, or ${one} [FCGI_MEMORY_SESSIONS]`
+}
 
 /**
  * Looks at the first responses for express-session's MemoryStore (`req.sessionStore`; @fastify/session's adapter puts

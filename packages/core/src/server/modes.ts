@@ -20,9 +20,12 @@ export type Mode =
   | { readonly type: 'systemd'; readonly sockets: readonly ActivatedSocket[] }
   /** Descriptor 0 is a listening socket: a web server or spawner started us (FastCGI §2.2). */
   | { readonly type: 'spawned'; readonly path: string | undefined }
-  /** A worker of a pool: the primary hands connections over; `name` is the socket's. */
-  | { readonly type: 'worker'; readonly name: string }
-  /** The one process that relays pass their connections to (option `shared`), on a private socket at `place`. */
+  /**
+   * A worker of a pool: the primary hands connections over; `name` is the socket's. `folder`: that of the private sockets,
+   * where the primary is the host of relays.
+   */
+  | { readonly type: 'worker'; readonly name: string; readonly folder?: string | undefined }
+  /** The process that relays pass their connections to (option `shared`), on a private socket at `place`. */
   | { readonly type: 'host'; readonly place: string }
   /** HTTP on 127.0.0.1, for development; without a port nobody has named one. */
   | { readonly type: 'gateway'; readonly port: number | undefined }

@@ -2,13 +2,15 @@
 import type { Door } from './doors.ts'
 import type { Log } from './log.ts'
 import type { Notifier } from './notify.ts'
+import type { Status } from './observe/status.ts'
 import type { Watching } from './observe/watching.ts'
 import { resolveOptions } from './options.ts'
 import type { ServeOptions } from './serve-options.ts'
 import type { Server } from './server.ts'
 import type { Shutdown, Stoppable } from './shutdown.ts'
 import { workerLimits } from './worker-options.ts'
-import type { WorkerPlace } from './worker.ts'
+import type { WorkerDoor, WorkerPlace } from './worker.ts'
+import type { PoolHost } from './worker-pool.ts'
 
 /** What both kinds have from `serve`. */
 export interface PoolProcess {
@@ -27,8 +29,10 @@ export interface FirstProcess extends PoolProcess {
   /** The app was handed over instead of a function that loads it. */
   readonly appIsLoaded: boolean
   readonly notifier: Notifier | undefined
-  /** Opens the socket and says how it is closed. */
-  readonly openSocket: (own: Partial<Stoppable>) => Promise<Door>
+  /** There where relays bring the connections. */
+  readonly host: PoolHost | undefined
+  /** Opens the socket and says how it is closed; `pool`: how the workers are. */
+  readonly openSocket: (own: Partial<Stoppable>, pool: () => Status) => Promise<Door>
 }
 
 /**
@@ -41,8 +45,9 @@ export async function openPool(parts: FirstProcess): Promise<() => void> {
   const { options, watching, server } = parts
   const primary = new Primary({ ...parts, drainTimeout: resolveOptions(options).drainTimeout })
   if (parts.appIsLoaded) primary.warnOfLoadedApp()
-  const door = await parts.openSocket(primary.stoppable)
-  await watching.openSocket(server, () => primary.pool.status())
+  const status = (): Status => primary.pool.status()
+  const door = await parts.openSocket(primary.stoppable, status)
+  await watching.openSocket(server, status)
   primary.start(door.name)
   return () => primary.pool.reopen()
 }
@@ -51,11 +56,13 @@ export async function openPool(parts: FirstProcess): Promise<() => void> {
  * Makes this process a worker: its connections come from the first process.
  *
  * @param name the socket's
+ * @param folder that of the private sockets, where relays bring the connections
  * @param reopen opens the logs of this process anew
  */
 export async function openWorker(
   parts: PoolProcess,
   name: string,
+  folder: string | undefined,
   reopen: () => void,
 ): Promise<WorkerPlace> {
   const { WorkerPlace } = await import('./worker.ts')
@@ -64,6 +71,7 @@ export async function openWorker(
   const figures = await watching.begin(server, () => place.askStatus())
   const place: WorkerPlace = new WorkerPlace({
     server,
+    door: await openDoor(parts, folder),
     name,
     figures: figures ?? new FigureTaker(server, false),
     recycle: workerLimits(options),
@@ -71,4 +79,20 @@ export async function openWorker(
     reopen,
   })
   return place
+}
+
+async function openDoor(
+  { server, log }: PoolProcess,
+  folder: string | undefined,
+): Promise<WorkerDoor> {
+  if (folder !== undefined) {
+    const { WorkerDoor } = await import('../shared/worker-door.ts')
+    return new WorkerDoor(server, folder, (message) => log.write(message))
+  }
+  return {
+    take: (socket) => server.emit('connection', socket),
+    get open() {
+      return server.openConnections
+    },
+  }
 }

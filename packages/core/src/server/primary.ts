@@ -8,7 +8,7 @@ import { defaultLoadTimeout, type ServeOptions } from './serve-options.ts'
 import type { Server } from './server.ts'
 import type { Shutdown, Stoppable } from './shutdown.ts'
 import { workerLimits } from './worker-options.ts'
-import { WorkerPool } from './worker-pool.ts'
+import { WorkerPool, type PoolHost } from './worker-pool.ts'
 
 /** What a {@link Primary} works with. */
 export interface PrimaryParts {
@@ -21,6 +21,8 @@ export interface PrimaryParts {
   readonly log: Log
   /** Undefined where the process is the caller's. */
   readonly shutdown: Shutdown | undefined
+  /** There where relays bring the connections. */
+  readonly host?: PoolHost | undefined
   /** Undefined where systemd does not want to hear anything. */
   readonly notifier: Notifier | undefined
 }
@@ -55,6 +57,7 @@ export class Primary {
       drainTimeout: parts.drainTimeout,
       loadTimeout: parts.options.loadTimeout ?? defaultLoadTimeout,
       log: (message) => parts.log.write(message),
+      host: parts.host,
       changed: () => {
         if (this.#pool.ready > 0 && !this.#reloading) parts.notifier?.ready()
       },

@@ -39,7 +39,7 @@ export interface ServeOptions
    * A file that ends the process, gracefully, when it changes, and the script with it; a relative path begins at the
    * real script. Default `tmp/restart.txt` when a web server started the process (but h2o, which starts it once),
    * else none. False: neither file is watched. With `workers` this file alone is watched, by default, and a change
-   * replaces the workers.
+   * replaces the workers; with `shared` as well a change of the script ends all of them.
    */
   readonly restartFile?: string | false | undefined
   /** End the process, gracefully and with status 1, after a handler has thrown. Default false: it goes on. */
@@ -55,7 +55,7 @@ export interface ServeOptions
    * That many processes serve the socket, and this one, which never loads the app, starts, watches and replaces them:
    * SIGHUP and `restartFile` load new code without losing a request. `'auto'`: as many as there are processors.
    * Default: from `--workers` or FASTCGI_WORKERS, else 0: this process serves. Only on a socket of our own (`listen`,
-   * systemd); where a web server starts the processes it also decides how many.
+   * systemd) and with `shared`; where a web server starts the processes it also decides how many.
    */
   readonly workers?: number | 'auto' | undefined
   /** Requests after which a worker is replaced, up to a fifth earlier so that not all are at once. Default 0: never. */
@@ -69,9 +69,10 @@ export interface ServeOptions
   readonly workerTimeout?: number | undefined
   /**
    * One process runs the app for all that a web server starts (mod_fcgid, lighttpd, h2o, spawn-fcgi): those become
-   * relays, which pass their connections on to it and load nothing of the app, so give a function that loads it.
-   * Default: from `--shared` or FASTCGI_SHARED=1, else false. Refused on a socket of our own, where one process serves
-   * already; without meaning under CGI and the gateway.
+   * relays, which pass their connections on to it and load nothing of the app, so give a function that loads it. With
+   * `workers` that process starts so many, which run the app in its place. Default: from `--shared` or
+   * FASTCGI_SHARED=1, else false. FASTCGI_SHARED=0 counts before all: this process serves. Refused on a socket of our
+   * own, where one process serves already; without meaning under CGI and the gateway.
    */
   readonly shared?: boolean | undefined
   /** Milliseconds without a relay after which the process that runs the app for all ends. Default 10 minutes. */

@@ -15,6 +15,7 @@ import { memorySessionsWarning, watchSessions } from './memory-sessions.ts'
 import { defaultGatewayPort, type Mode } from './modes.ts'
 import type { Notifier } from './notify.ts'
 import { startNotifier } from './notify-settings.ts'
+import type { Status } from './observe/status.ts'
 import { Watching } from './observe/watching.ts'
 import { openPool, openWorker, type PoolProcess } from './pool-process.ts'
 import { resolveOptions } from './options.ts'
@@ -30,6 +31,7 @@ import { createServer, type Server } from './server.ts'
 import { sharedIn } from '../shared/wanted.ts'
 import { findStart, type Start } from './start.ts'
 import { workersIn } from './worker-options.ts'
+import type { PoolHost } from './worker-pool.ts'
 import type { WorkerPlace } from './worker.ts'
 import { processShutdown, type Shutdown, type Stoppable } from './shutdown.ts'
 import { endWithUsage, ServeError } from './usage.ts'
@@ -136,7 +138,7 @@ export class Serving {
       loadTimeout: options.loadTimeout ?? defaultLoadTimeout,
       handlerError,
     })
-    const place = mode.type === 'worker' ? await this.#openWorker(server, mode.name) : undefined
+    const place = mode.type === 'worker' ? await this.#openWorker(server, mode) : undefined
     if (!place) {
       await this.#watching.begin(server)
       if (mode.type !== 'cgi' && !this.#development) await this.#watching.openSocket(server)
@@ -183,15 +185,16 @@ export class Serving {
     return server
   }
 
-  async #openHost(server: Server, place: string): Promise<Door> {
+  async #openHost(server: Server, place: string, pool: (() => Status) | undefined): Promise<Door> {
     const { openHost } = await import('../shared/host.ts')
-    return openHost(server, {
+    const parts = {
       place,
       script: this.#script,
       idleTimeout: this.#options.sharedIdleTimeout ?? defaultSharedIdleTimeout,
-      leave: (reason) => void this.#shutdown?.begin(reason, 0),
-      log: (message) => this.#log.write(message),
-    })
+      leave: (reason: string) => void this.#shutdown?.begin(reason, 0),
+      log: (message: string) => this.#log.write(message),
+    }
+    return openHost(server, parts, pool)
   }
 
   /** What the processes of a pool are made of. */
@@ -217,13 +220,24 @@ export class Serving {
       script: this.#script,
       appIsLoaded: !isLoader(this.#app),
       notifier,
-      openSocket: (own) => this.#openSocket(server, mode, own),
+      host: mode.type === 'host' ? await this.#poolHost(mode.place) : undefined,
+      openSocket: (own, pool) => this.#openSocket(server, mode, own, pool),
     })
     this.#reopened.push(reopen)
+    // Its options may be others, too: a new host then. A restart file replaces the workers.
+    if (mode.type === 'host') this.#watchFiles(server, mode, [])
   }
 
-  async #openWorker(server: Server, name: string): Promise<WorkerPlace> {
-    const place = await openWorker(this.#parts(server), name, () => this.#reopen())
+  async #poolHost(place: string): Promise<PoolHost> {
+    const { poolHost } = await import('../shared/pool-host.ts')
+    return poolHost(place)
+  }
+
+  async #openWorker(
+    server: Server,
+    { name, folder }: Extract<Mode, { type: 'worker' }>,
+  ): Promise<WorkerPlace> {
+    const place = await openWorker(this.#parts(server), name, folder, () => this.#reopen())
     this.#addToShutdown(server, { drain: (timeout) => place.drained(timeout) })
     return place
   }
@@ -264,10 +278,15 @@ export class Serving {
     this.#log.write(`listening on ${door.name}`)
   }
 
-  async #openSocket(server: Server, mode: Mode, own: Partial<Stoppable> = {}): Promise<Door> {
+  async #openSocket(
+    server: Server,
+    mode: Mode,
+    own: Partial<Stoppable> = {},
+    pool?: () => Status,
+  ): Promise<Door> {
     let door: Door
     try {
-      door = await this.#openDoor(server, mode)
+      door = await this.#openDoor(server, mode, pool)
     } catch (error) {
       if (this.#options.log !== undefined) this.#log.write((error as Error).message)
       throw error
@@ -278,7 +297,7 @@ export class Serving {
     return door
   }
 
-  #openDoor(server: Server, mode: Mode): Promise<Door> {
+  #openDoor(server: Server, mode: Mode, pool: (() => Status) | undefined): Promise<Door> {
     const { allow, mode: permissions, owner, group } = this.#options
     switch (mode.type) {
       case 'listen':
@@ -294,7 +313,7 @@ export class Serving {
       case 'spawned':
         return openDescriptor(server, 0, mode.path)
       case 'host':
-        return this.#openHost(server, mode.place)
+        return this.#openHost(server, mode.place, pool)
       default:
         throw new ServeError(`mode ${mode.type} has no socket`)
     }
@@ -304,7 +323,7 @@ export class Serving {
   #intercept(mode: Mode): Intercept {
     const several = (mode.type === 'spawned' && !isUnderH2o()) || mode.type === 'worker'
     const watch = watchSessions(() => {
-      if (several) this.#log.write(memorySessionsWarning)
+      if (several) this.#log.write(memorySessionsWarning(mode.type === 'worker'))
     })
     const asked = doctorIntercept(this.#script)
     return (request, response) => {

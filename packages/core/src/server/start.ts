@@ -4,7 +4,7 @@ import type { CgiCaller } from './cgi.ts'
 import { takeCgiCaller } from './cgi-process.ts'
 import { inspectDescriptor } from './descriptor.ts'
 import { cleanEnvironment, findMode, type Mode } from './modes.ts'
-import { takeHostPlace } from '../shared/host-place.ts'
+import { takeHostPlace, takeWorkerFolder } from '../shared/host-place.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { notifySettings, type NotifySettings } from './notify-settings.ts'
 import { takeWorkerPlace } from './worker-messages.ts'
@@ -24,7 +24,7 @@ export interface Start {
  */
 export function findStart(options: ServeOptions): Start {
   const name = takeWorkerPlace()
-  if (name !== undefined) return { mode: { type: 'worker', name } }
+  if (name !== undefined) return { mode: { type: 'worker', name, folder: takeWorkerFolder() } }
   const place = takeHostPlace()
   if (place !== undefined) return { mode: { type: 'host', place } }
   const mode = modeOf(options)

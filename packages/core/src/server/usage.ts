@@ -16,13 +16,14 @@ export class ServeError extends Error {
 /** What `--help` prints, and what is printed with status 64 when no mode fits. */
 export function usageText(script: string | undefined): string {
   const name = script === undefined ? 'app.fcgi' : basename(script)
-  return `Usage: ${name} [--listen ADDRESS [--workers N] | --gateway[=PORT]]
+  return `Usage: ${name} [--listen ADDRESS [--workers N] | --shared [--workers N] | --gateway[=PORT]]
 
 A FastCGI application. Started by a web server it finds its socket by itself. Otherwise:
 
   --listen ADDRESS   listen on /run/app.sock, @name, :9000 (127.0.0.1), 0.0.0.0:9000, [::1]:9000 or fd:3
   --workers N|auto   that many processes on the address, reloaded by SIGHUP
-  --shared           started by a web server: one process runs the app, the others pass connections on to it
+  --shared           started by a web server: one process, or as many as --workers says, runs the app, the others
+                     pass connections on to it
   --gateway[=PORT]   development: serve HTTP on http://127.0.0.1:PORT (default $PORT or ${defaultGatewayPort})
   --help             this text
 

@@ -50,13 +50,11 @@ export function workersIn(
   // A line for each request of a CGI script would bury the log.
   if (type === 'cgi' || type === 'worker') return 0
   const count = workerCount(options)
-  if (count === 0 || type === 'listen' || type === 'systemd') return count
+  if (count === 0 || type === 'listen' || type === 'systemd' || type === 'host') return count
   log(
-    type === 'host'
-      ? 'workers are ignored with shared: one process runs the app'
-      : type === 'spawned'
-        ? 'workers are ignored: whoever started this process with a socket on descriptor 0 decides how many there are (--listen fd:0 where it starts one only)'
-        : 'workers are ignored by the development gateway',
+    type === 'spawned'
+      ? 'workers are ignored: whoever started this process with a socket on descriptor 0 decides how many there are (--listen fd:0 where it starts one only, --shared where it starts many)'
+      : 'workers are ignored by the development gateway',
   )
   return 0
 }

@@ -28,6 +28,18 @@ export interface PoolOptions {
   readonly log: (message: string) => void
   /** The number of workers that are ready has changed, or may have. */
   readonly changed?: (() => void) | undefined
+  /** There where relays bring the connections. */
+  readonly host?: PoolHost | undefined
+}
+
+/** What is different where relays bring the connections: they can ask again, and answer 503 themselves. */
+export interface PoolHost {
+  /** What workers have in their environment beside that of the primary. */
+  readonly environment: Readonly<Record<string, string>>
+  /** Takes what workers write to descriptors 1 and 2; they would inherit the primary's. */
+  output(chunk: Buffer): void
+  /** Closes a connection that no worker can take. */
+  refuse(socket: Socket): void
 }
 
 /** A worker that ended is replaced at once; soon after that in so many milliseconds, doubled each time up to the last. */
@@ -75,11 +87,12 @@ export class WorkerPool {
    */
   start(name: string): void {
     this.#name = name
+    const output = this.#options.host ? 'pipe' : 'inherit'
     // Not descriptor 0: it may be the socket, which must close with the primary.
     cluster.setupPrimary({
       exec: this.#options.script,
       args: [...this.#options.arguments],
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      stdio: ['ignore', output, output, 'ipc'],
     } as Parameters<typeof cluster.setupPrimary>[0])
     this.#lastLook = performance.now()
     this.#watch = setInterval(() => this.#look(), beatInterval)
@@ -108,8 +121,12 @@ export class WorkerPool {
 
   /** Gives a connection, accepted and not read from, to a worker. */
   hand(socket: Socket): void {
-    if (this.#stopping) socket.destroy()
-    else this.#handover.add(socket)
+    if (this.#stopping) {
+      socket.destroy()
+      return
+    }
+    this.#handover.add(socket)
+    this.#hurry()
   }
 
   #fill(): void {
@@ -123,7 +140,11 @@ export class WorkerPool {
   }
 
   #start(candidate: boolean): Member {
-    const worker = cluster.fork({ [workerVariable]: this.#name })
+    const { host } = this.#options
+    const worker = cluster.fork({ ...host?.environment, [workerVariable]: this.#name })
+    for (const stream of [worker.process.stdout, worker.process.stderr]) {
+      stream?.on('data', (chunk: Buffer) => host?.output(chunk))
+    }
     const member = new Member(worker, candidate)
     this.#members.add(member)
     worker.on('message', (message: unknown) => this.#take(member, message))
@@ -211,6 +232,25 @@ export class WorkerPool {
       }, this.#pause)
     }
     this.#pause = Math.min(Math.max(this.#pause * 2, firstPause), lastPause)
+    // An app that ends while it is loaded: what waits for it is answered 503, and the next request tries again.
+    const { host } = this.#options
+    if (host && member.state === 'starting' && !this.members.some(({ serving }) => serving)) {
+      this.#handover.release((socket) => host.refuse(socket))
+    }
+    this.#hurry()
+  }
+
+  /** The pause is for nobody's sake where relays wait: each of their requests may start the app, as without workers. */
+  #hurry(): void {
+    if (!this.#options.host || this.#handover.waiting === 0) return
+    if (!this.members.some(({ serving }) => serving)) this.#endPause()
+  }
+
+  #endPause(): void {
+    if (!this.#refill) return
+    clearTimeout(this.#refill)
+    this.#refill = undefined
+    this.#fill()
   }
 
   /** An app that could not be loaded because something else was not there yet: tried again, by one worker. */
@@ -284,6 +324,8 @@ export class WorkerPool {
   async #reload(): Promise<boolean> {
     this.#counts.reloads += 1
     const old = this.members.filter((member) => member.serving)
+    // Whoever was to be started later is started with the new code now.
+    this.#endPause()
     let replaced = 0
     for (const member of old) {
       if (this.#stopping) return false

@@ -19,9 +19,18 @@ export interface RecycleLimits {
   readonly memory: number
 }
 
+/** Takes connections. */
+export interface WorkerDoor {
+  take(socket: Socket): void
+  /** Connections this process has. */
+  readonly open: number
+}
+
 /** What a worker does on the primary's word. */
 export interface WorkerDuties {
   readonly server: Server
+  /** How connections come in that the primary has handed over. */
+  readonly door: WorkerDoor
   /** The socket's. */
   readonly name: string
   readonly recycle: RecycleLimits
@@ -112,14 +121,14 @@ export class WorkerPlace {
       socket?.destroy()
       return
     }
-    const { server } = this.#duties
+    const { door } = this.#duties
     // Before anything is read, so that no request is ever served twice. A peer that went away on the way leaves
     // nothing to serve.
-    const open = server.openConnections + (socket ? 1 : 0)
+    const open = door.open + (socket ? 1 : 0)
     this.#send({ fastcgi: 'taken', open })
     if (!socket) return
     socket.allowHalfOpen = true
-    server.emit('connection', socket)
+    door.take(socket)
   }
 
   #beat(): void {

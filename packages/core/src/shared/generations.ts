@@ -12,6 +12,9 @@ import { checkFolder } from './folder.ts'
 /** Numbers that are left in place below the newest: a slow process may still be looking at them. */
 const kept = 8n
 
+/** What is added to the path of a host with workers for the socket that takes the requests. */
+export const requestsEnding = '.r'
+
 /** The listeners of one app. */
 export class Generations {
   readonly folder: string
@@ -92,7 +95,9 @@ export class Generations {
   /** Removes what has long had successors. */
   clean(newest: bigint): void {
     for (const number of this.#all()) {
-      if (number + kept < newest) removeQuietly(this.path(number))
+      if (number + kept >= newest) continue
+      removeQuietly(this.path(number))
+      removeQuietly(`${this.path(number)}${requestsEnding}`)
     }
   }
 
@@ -104,7 +109,8 @@ export class Generations {
   }
 }
 
-function removeQuietly(path: string): void {
+/** Removes a file, if it is there. */
+export function removeQuietly(path: string): void {
   try {
     unlinkSync(path)
   } catch {

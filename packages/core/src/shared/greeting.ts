@@ -1,10 +1,14 @@
 // What is said first on a connection to the private socket. Node knows no SO_PEERCRED, so whoever connects proves itself
 // by a key that only our user can read; whoever accepts says by one byte what becomes of the connection.
 //
-//     fcgi-shared/1 KIND KEY PID\n       then, for a request, the web server's bytes
+//     fcgi-shared/2 KIND KEY PID\n       then, for a request, the web server's bytes
 //     A                                  taken: what follows is answered here, and nowhere else
-//     F                                  the host cannot be started
+//     F                                  the host cannot be started, or no worker of it
 //     (closed without a byte)            not taken: nothing of it was served, ask again
+//
+// To a relay the host then says who it is and where requests go, and passes its output on from there:
+//
+//     PID FILE\n                         FILE: of a socket in the same folder, that of the host itself or of its workers
 import { timingSafeEqual } from 'node:crypto'
 
 /**
@@ -29,10 +33,23 @@ export interface HostStatus {
   readonly running: number
   /** Requests since its start. */
   readonly requests: number
+  /** With workers: those there are. Their figures, and the sums above, are a second old at most. */
+  readonly workers?: readonly HostWorker[]
+}
+
+/** A worker of a host. */
+export interface HostWorker {
+  readonly pid: number
+  /** `starting`, `ready`, `failed` (the app did not load) or `leaving`. */
+  readonly state: string
+  /** Seconds since its start. */
+  readonly uptime: number
+  readonly running: number
+  readonly requests: number
 }
 
 /** Changes when two versions would not understand each other; part of the socket's name. */
-export const version = 'fcgi-shared/1'
+export const version = 'fcgi-shared/2'
 export const taken = 0x41
 export const failed = 0x46
 

@@ -1,62 +1,72 @@
 // The host's side: listens on the private socket, lets in whoever knows the key, and leaves when no relay has been there
-// for a while.
+// for a while. With workers it takes no requests itself: those go to a second socket, whose connections the pool hands on.
 import { lstatSync, utimesSync } from 'node:fs'
 import { createServer, type Server as NetServer, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { checkFolder, keyFile, readKey } from './folder.ts'
-import { Generations } from './generations.ts'
-import {
-  maxGreeting,
-  readGreeting,
-  sameKey,
-  taken,
-  type Greeting,
-  type HostStatus,
-} from './greeting.ts'
+import type { Status } from '../server/observe/status.ts'
+import { Doorkeeper, refuse, serveTaken } from './doorkeeper.ts'
+import { checkFolder, keyFile } from './folder.ts'
+import { Generations, removeQuietly, requestsEnding } from './generations.ts'
+import { taken, type Greeting, type HostStatus } from './greeting.ts'
 import { HostOutput } from './host-output.ts'
 import { greet } from './link.ts'
+
+type Counts = Pick<HostStatus, 'running' | 'requests' | 'workers'>
 
 /** What a {@link Host} works with. */
 export interface HostParts {
   /** From the variable: where to listen. */
   readonly place: string
+  /** Where requests go. */
+  readonly requests: string
   /** Real path of the script, by which the host is asked for. */
   readonly script: string | undefined
   /** Milliseconds without a relay after which the host leaves. */
   readonly idleTimeout: number
-  /** Takes a web server's connection. */
-  readonly serve: (socket: Duplex) => void
-  /** Requests that run, and all there were. */
-  readonly counts: () => { readonly running: number; readonly requests: number }
+  /** Takes a web server's connection; undefined where they go to workers. */
+  readonly serve: ((socket: Duplex) => void) | undefined
+  /** Requests that run, and all there were; the workers, where there are any. */
+  readonly counts: () => Counts
   /** Ends the process, gracefully. */
   readonly leave: (reason: string) => void
   readonly log: (message: string) => void
 }
 
-/** A server that is handed connections. */
+/** A server that is handed connections, or hands on those of its socket. */
 export interface HostServer {
   acceptConnection(socket: Duplex): void
   readonly statistics: { readonly running: number; readonly requests: number }
+  listen(path: string, listening: () => void): unknown
+  close(): unknown
+  once(event: 'error', listener: (error: Error) => void): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
 }
 
 /**
  * Makes a server the host.
  *
+ * @param pool how the workers are to which the server hands its connections on; undefined where it serves them itself
  * @returns the way in; its file stays, as the mark of its number
  * @throws Error when another process is the host already, or there can be no socket
  */
 export async function openHost(
   server: HostServer,
-  parts: Omit<HostParts, 'serve' | 'counts'>,
+  parts: Omit<HostParts, 'serve' | 'counts' | 'requests'>,
+  pool?: () => Status,
 ): Promise<{ readonly name: string; close(): void; intact(): boolean }> {
   const { place } = parts
   const host = new Host({
     ...parts,
-    serve: (socket) => server.acceptConnection(socket),
-    counts: () => server.statistics,
+    requests: pool ? requestsSocket(place) : place,
+    serve: pool ? undefined : (socket) => server.acceptConnection(socket),
+    counts: () => (pool ? countsOf(pool()) : countsOfOne(server)),
   })
-  if (!(await host.open())) throw new Error(`another process serves for all already: ${place}`)
+  if (pool) await listenForRequests(server, requestsSocket(place))
+  if (!(await host.open())) {
+    if (pool) server.close()
+    throw new Error(`another process serves for all already: ${place}`)
+  }
   Object.defineProperty(server, 'address', { configurable: true, value: () => place })
   return {
     name: place,
@@ -70,12 +80,40 @@ export async function openHost(
   }
 }
 
+/** Beside the host's own, in whose name it is: no other process makes one of this name. */
+function requestsSocket(place: string): string {
+  return `${place}${requestsEnding}`
+}
+
+function listenForRequests(server: HostServer, path: string): Promise<void> {
+  removeQuietly(path)
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(path, () => {
+      server.removeListener('error', reject)
+      resolve()
+    })
+  })
+}
+
+function countsOfOne({ statistics: { running, requests } }: HostServer): Counts {
+  return { running, requests }
+}
+
+function countsOf({ requests, workers }: Status): Counts {
+  return {
+    running: requests.active,
+    requests: requests.accepted,
+    workers: workers.map(({ pid, state, uptime, active, requests: all }) => {
+      return { pid, state, uptime, running: active, requests: all }
+    }),
+  }
+}
+
 /** Milliseconds the first relay has to connect before the app is loaded all the same. */
 const firstRelayTimeout = 2000
 /** Milliseconds: whoever cleans up /tmp takes files nobody has touched for some days. */
 const touchInterval = 3_600_000
-/** Milliseconds for the greeting; a relay sends it with the connection. */
-const greetingTimeout = 10_000
 
 /** The one process that runs the app. */
 export class Host {
@@ -84,8 +122,8 @@ export class Host {
   readonly #number: bigint
   readonly #output: HostOutput = new HostOutput()
   readonly #server: NetServer
-  #key: string
-  #inode: bigint | undefined
+  readonly #keeper: Doorkeeper
+  #inodes = ''
   #touchedAt: number = performance.now()
   #idle: NodeJS.Timeout | undefined
   #attached: () => void = () => {}
@@ -98,8 +136,12 @@ export class Host {
     this.#parts = parts
     this.#generations = found.generations
     this.#number = found.number
-    this.#key = readKey(found.generations.folder)
-    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#greeted(socket))
+    this.#keeper = new Doorkeeper(
+      found.generations.folder,
+      (socket, said, rest) => this.#admitted(socket, said, rest),
+      parts.log,
+    )
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#keeper.receive(socket))
     this.#server.on('error', () => {})
   }
 
@@ -110,11 +152,11 @@ export class Host {
    */
   async open(): Promise<boolean> {
     if (!(await this.#generations.take(this.#server, this.#number))) return false
-    this.#inode = this.#lookUp()
+    this.#inodes = this.#lookUp()
     this.#output.capture()
     this.#checkIdle()
     // No answer is expected: the starter closes, or has died, and then those who waited for it find us all the same.
-    void greet(this.#generations.path(this.#number - 1n), 'host', this.#key).catch(() => {})
+    void greet(this.#generations.path(this.#number - 1n), 'host', this.#keeper.key).catch(() => {})
     // An app that ends the process while it is loaded shall do so in front of somebody who can answer 503.
     await this.#firstRelay()
     return true
@@ -128,7 +170,7 @@ export class Host {
 
   /** Whether relays can find this socket. To be asked now and then. */
   intact(): boolean {
-    if (this.#lookUp() !== this.#inode) return false
+    if (this.#lookUp() !== this.#inodes) return false
     const now = performance.now()
     if (now - this.#touchedAt > touchInterval) {
       this.#touchedAt = now
@@ -140,8 +182,7 @@ export class Host {
   #touch(): void {
     try {
       const time = new Date()
-      const { folder } = this.#generations
-      for (const path of [this.#generations.path(this.#number), join(folder, keyFile)]) {
+      for (const path of [...this.#sockets(), join(this.#generations.folder, keyFile)]) {
         utimesSync(path, time, time)
       }
     } catch {
@@ -159,61 +200,30 @@ export class Host {
     })
   }
 
-  #lookUp(): bigint | undefined {
-    const path = this.#generations.path(this.#number)
-    return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino
+  #sockets(): string[] {
+    return [...new Set([this.#generations.path(this.#number), this.#parts.requests])]
   }
 
-  #greeted(socket: Socket): void {
-    let got: Buffer = Buffer.alloc(0)
-    const timer = setTimeout(() => socket.destroy(), greetingTimeout).unref()
-    const end = (): void => {
-      clearTimeout(timer)
-      socket.destroy()
-    }
-    const read = (chunk: Buffer): void => {
-      got = got.length === 0 ? chunk : Buffer.concat([got, chunk])
-      const line = got.subarray(0, maxGreeting).indexOf(0x0a)
-      if (line === -1 && got.length < maxGreeting) return
-      clearTimeout(timer)
-      for (const [event, listener] of listeners) socket.removeListener(event, listener)
-      const said = line === -1 ? undefined : readGreeting(got.toString('latin1', 0, line))
-      if (!said || !this.#knows(said) || !this.#server.listening) {
-        socket.on('error', () => {})
-        socket.destroy()
-        return
-      }
-      this.#take(socket, said, got.subarray(line + 1))
-    }
-    const listeners = [
-      ['data', read],
-      ['error', end],
-      ['end', end],
-    ] as const
-    socket.on('data', read).on('error', end).on('end', end)
+  #lookUp(): string {
+    return this.#sockets()
+      .map((path) => lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino)
+      .join()
   }
 
-  /** The key may have been made anew by whoever found it deleted. */
-  #knows({ key }: Greeting): boolean {
-    if (sameKey(this.#key, key)) return true
-    try {
-      this.#key = readKey(this.#generations.folder)
-    } catch (error) {
-      this.#parts.log(`the key of the private socket: ${(error as Error).message}`)
-      return false
-    }
-    return sameKey(this.#key, key)
+  #admitted(socket: Socket, said: Greeting, rest: Buffer): void {
+    if (!this.#server.listening) refuse(socket)
+    else if (said.kind === 'request') this.#serve(socket, rest)
+    else this.#take(socket, said)
   }
 
-  #take(socket: Socket, { kind }: Greeting, rest: Buffer): void {
-    // From here on the connection is answered by this process and no other.
+  #serve(socket: Socket, rest: Buffer): void {
+    const { serve } = this.#parts
+    if (serve) serveTaken(socket, rest, serve)
+    else refuse(socket)
+  }
+
+  #take(socket: Socket, { kind }: Greeting): void {
     socket.write(Buffer.of(taken))
-    if (kind === 'request') {
-      socket.pause()
-      if (rest.length > 0) socket.unshift(rest)
-      this.#parts.serve(socket)
-      return
-    }
     socket.on('error', () => socket.destroy())
     socket.on('end', () => socket.destroy())
     socket.resume()
@@ -224,7 +234,7 @@ export class Host {
       if (kind === 'stop') this.#parts.leave('asked to stop: finishing what runs, then ending')
       return
     }
-    socket.write(`${process.pid}\n`)
+    socket.write(`${process.pid} ${basename(this.#parts.requests)}\n`)
     this.#output.add(socket)
     this.#attached()
     clearTimeout(this.#idle)
@@ -233,9 +243,8 @@ export class Host {
 
   #status(): HostStatus {
     const { script = null, counts } = this.#parts
-    const { running, requests } = counts()
     const uptime = Math.round(process.uptime())
-    return { pid: process.pid, script, uptime, relays: this.#output.count, running, requests }
+    return { pid: process.pid, script, uptime, relays: this.#output.count, ...counts() }
   }
 
   #checkIdle(): void {

@@ -70,7 +70,7 @@ async function pair(
       await once(socket, 'connect')
       socket.pause()
       socket.write(bytes)
-      return { socket, rest: Buffer.alloc(0), host: 1 }
+      return { socket, rest: Buffer.alloc(0), host: 'process 1' }
     },
     unanswered: (reason) => {
       reasons.push(reason)

@@ -12,7 +12,7 @@ export interface PassageOwner {
    */
   connect(
     first: Buffer,
-  ): Promise<{ readonly socket: Socket; readonly rest: Buffer; readonly host: number }>
+  ): Promise<{ readonly socket: Socket; readonly rest: Buffer; readonly host: string }>
   /** Says that requests were answered by us, and gives the reference that is on their page. */
   unanswered(reason: string): string
   closed(passage: Passage): void
@@ -34,7 +34,7 @@ export class Passage {
   })
   readonly #answered: RecordWatch = new RecordWatch((type, id) => this.#answer(type, id))
   #host: Socket | undefined
-  #hostProcess = 0
+  #hostName = ''
   #begun = false
   #halfClosed = false
   #draining = false
@@ -84,7 +84,7 @@ export class Passage {
         socket.destroy()
         return
       }
-      this.#hostProcess = host
+      this.#hostName = host
       this.#join(socket, rest)
     } catch (error) {
       await this.#refuse(`the app's process cannot be had: ${(error as Error).message}`)
@@ -127,7 +127,7 @@ export class Passage {
     this.#finished = true
     const open = [...this.#open.values()]
     if (open.length > 0 && this.#peer.writable && this.#answered.whole && !open.includes(true)) {
-      await this.#refuse(`process ${this.#hostProcess} has ended the connection before an answer`)
+      await this.#refuse(`${this.#hostName} has ended the connection before an answer`)
       return
     }
     // As the web server would see it without us: complete, or cut.

@@ -1,6 +1,6 @@
 // The relay's side: what each process that the web server starts does instead of loading the app.
 import type { Socket } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { checkFolder, openFolder, readKey, socketName } from './folder.ts'
 import { Generations } from './generations.ts'
 import { greet } from './link.ts'
@@ -15,16 +15,19 @@ export interface Listener {
 
 /** Milliseconds for a process to get from its start to listening: 0.1 s on an idle machine. */
 const startTimeout = 30_000
-/** Hosts that are found and gone again, one after the other, for one connection. */
-const maxTries = 3
+/** Hosts or workers that are found and gone again, one after the other, for one connection. */
+const maxTries = 4
 /** Milliseconds before a full backlog is tried again, and how often that is. */
 const backlogPause = 20
 const backlogTries = 500
 
 interface Host {
+  /** Of the socket that takes requests. */
   readonly path: string
   readonly key: string
   readonly pid: number
+  /** Who answers there. */
+  readonly name: string
 }
 
 /** See the head of the file. */
@@ -34,6 +37,7 @@ export class Relay implements PassageOwner {
   readonly #log: (message: string) => void
   readonly #passages = new Set<Passage>()
   #host: Host | undefined
+  #control: { readonly path: string; readonly socket: Socket } | undefined
   #finding: Promise<Host> | undefined
   #draining = false
   #drained: (() => void) | undefined
@@ -123,15 +127,17 @@ export class Relay implements PassageOwner {
     })
   }
 
-  async connect(first: Buffer): Promise<{ socket: Socket; rest: Buffer; host: number }> {
+  async connect(first: Buffer): Promise<{ socket: Socket; rest: Buffer; host: string }> {
     let full = 0
     for (let tries = 0; tries < maxTries;) {
       const host = this.#known() ?? (await this.#find())
       try {
         const answer = await greet(host.path, 'request', host.key, first)
         if (answer.type === 'taken') {
-          return { socket: answer.socket, rest: answer.rest, host: host.pid }
+          return { socket: answer.socket, rest: answer.rest, host: host.name }
         }
+        if (answer.type === 'failed')
+          throw new HostError(`no worker of process ${host.pid} has loaded it`)
         tries += 1
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || full === backlogTries) throw error
@@ -196,7 +202,13 @@ export class Relay implements PassageOwner {
         const end = chunk.indexOf(0x0a)
         line += chunk.toString('latin1', 0, end === -1 ? chunk.length : end)
         if (end === -1) return
-        host = { path, key, pid: Number(line) }
+        const [pid = '', file = ''] = line.split(' ')
+        // Of the same host, where a worker of it has closed a connection; another one's says its last words.
+        if (this.#control?.path === path) this.#control.socket.end()
+        this.#control = { path, socket: control }
+        const requests = join(dirname(path), file)
+        const name = requests === path ? `process ${pid}` : `a worker of process ${pid}`
+        host = { path: requests, key, pid: Number(pid), name }
         this.#host = host
         resolve(host)
         if (end + 1 < chunk.length) process.stderr.write(chunk.subarray(end + 1))

@@ -1,11 +1,12 @@
-// Whether one process is to serve for all that a web server starts: option `shared`, `--shared`, FASTCGI_SHARED.
+// Whether one process is to serve for all that a web server starts: option `shared`, `--shared`, FASTCGI_SHARED; and
+// FASTCGI_SHARED=0, by which whoever starts a script says that it is not, to try it, whatever it says itself.
 import type { Mode } from '../server/modes.ts'
 import type { ServeOptions } from '../server/serve-options.ts'
 
 const variable = 'FASTCGI_SHARED'
 
 /**
- * Whether it is asked for; the first that is set counts. The variable goes, so that no child process takes it for its
+ * Whether it is asked for; the first that is set counts, but FASTCGI_SHARED=0 before all. The variable goes, so that no child process takes it for its
  * own. Not to be called under CGI, where the arguments are the client's.
  */
 export function sharedWanted(
@@ -15,10 +16,11 @@ export function sharedWanted(
 ): boolean {
   const value = env[variable]
   delete env[variable]
+  if (value === '0') return false
   if (option !== undefined) return option
   const end = given.indexOf('--')
   if ((end === -1 ? given : given.slice(0, end)).includes('--shared')) return true
-  return value !== undefined && value !== '' && value !== '0'
+  return value !== undefined && value !== ''
 }
 
 /**
