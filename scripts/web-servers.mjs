@@ -21,6 +21,7 @@ const groups = [
     packages: ['lighttpd', 'lighttpd-mod-openssl'],
   },
   { name: 'haproxy', needs: ['haproxy'], packages: ['haproxy'] },
+  { name: 'machines', needs: ['haproxy', 'nginx'], packages: ['haproxy', 'nginx'] },
   { name: 'caddy', needs: ['caddy'], packages: ['caddy'] },
   { name: 'h2o', needs: ['h2o'], packages: ['h2o'] },
   { name: 'spawn', needs: ['spawn-fcgi', 'multiwatch'], packages: ['spawn-fcgi', 'multiwatch'] },
