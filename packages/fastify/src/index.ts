@@ -27,6 +27,10 @@ export interface FastifyApp {
   hasRequestDecorator(name: string): boolean
   decorateRequest(name: string, value: never): unknown
   addHook(name: 'onClose', hook: () => Promise<void>): unknown
+  addHook(
+    name: 'onRequest',
+    hook: (request: { raw: IncomingMessage }, reply: unknown, done: () => void) => void,
+  ): unknown
 }
 
 /**
@@ -89,6 +93,7 @@ class Served {
       app.addHook('onClose', async () => {
         this.server?.close()
       })
+      showSessions(app)
     } catch (error) {
       // An app that is ready already takes neither; request.raw.fastcgi is there all the same.
       if (!isStarted(error)) throw error
@@ -100,6 +105,25 @@ class Served {
   async close(): Promise<void> {
     await this.#app?.close()
   }
+}
+
+/** Requests whose session store is shown to `serve`: it looks at no more. */
+const sessionLooks = 200
+
+/**
+ * Puts the store of @fastify/session where `serve` finds that of express-session, to warn of sessions in the memory of
+ * one of several processes.
+ */
+function showSessions(app: FastifyApp): void {
+  let left = sessionLooks
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (left > 0) {
+      left--
+      const { sessionStore } = request as { sessionStore?: unknown }
+      if (sessionStore !== undefined) Object.assign(request.raw, { sessionStore })
+    }
+    done()
+  })
 }
 
 function isStarted(error: unknown): boolean {

@@ -25,8 +25,8 @@ export function memorySessionsWarning(workers: boolean): string {
 }
 
 /**
- * Looks at the first responses for express-session's MemoryStore (`req.sessionStore`; @fastify/session's adapter puts
- * it there too).
+ * Looks at the first responses for the store of express-session, `req.sessionStore`, and of @fastify/session, which the
+ * adapter puts in the same place.
  *
  * @param found called once, when it is there
  * @returns what to call with each request, before the app; after a while it does nothing
@@ -47,8 +47,12 @@ export function watchSessions(
   }
 }
 
+/** express-session's default is a MemoryStore; @fastify/session's a Store around a Map. */
 function isMemoryStore(store: unknown): boolean {
+  if (typeof store !== 'object' || store === null) return false
+  const { name } = store.constructor
   return (
-    (store as { constructor?: { name?: string } } | undefined)?.constructor?.name === 'MemoryStore'
+    name === 'MemoryStore' ||
+    (name === 'Store' && (store as { store?: unknown }).store instanceof Map)
   )
 }
