@@ -20,7 +20,7 @@ const forbidden = [
   [`${core}/http`, 'node:net'],
   [`${core}/http`, 'node:fs'],
   [`${core}/http`, '../protocol/connection.ts'],
-  [`${core}/http`, '../server/transport.ts'],
+  [`${core}/http`, '../server/transport/transport.ts'],
   ['packages/express/src', 'node:net'],
   ['packages/koa/src', '../../core/src/server/server.ts'],
 ] as const

@@ -11,7 +11,8 @@ import type { ConnectionLimits } from '../protocol/connection.ts'
 import { accessRule, type AccessRule } from './addresses.ts'
 import { LogThrottle } from './log-throttle.ts'
 import { resolveOptions, type ResolvedOptions, type ServerOptions } from './options.ts'
-import { Transport, type ServerCounts, type TransportContext } from './transport.ts'
+import type { ServerCounts, TransportContext } from './transport/context.ts'
+import { Transport } from './transport/transport.ts'
 
 const methods: ReadonlySet<string> = new Set(http.METHODS)
 

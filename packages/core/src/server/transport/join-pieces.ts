@@ -1,6 +1,6 @@
 // Records of a few bytes each are a way to make a server work: thousands of them fit one read. Their content is joined
 // before it becomes chunks of a stream and writes on a socket, so that cost and memory follow bytes, not records.
-import type { ConnectionEvent, ConnectionRequest } from '../protocol/connection.ts'
+import type { ConnectionEvent, ConnectionRequest } from '../../protocol/connection.ts'
 
 /**
  * The events of one read, fewer of them: pieces of one request's body become one piece where the first of them stood,

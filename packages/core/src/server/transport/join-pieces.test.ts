@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ConnectionEvent, ConnectionRequest } from '../protocol/connection.ts'
+import type { ConnectionEvent, ConnectionRequest } from '../../protocol/connection.ts'
 import { joinPieces } from './join-pieces.ts'
 
 type Event = ConnectionEvent<never>
