@@ -42,6 +42,12 @@ const site = `
     if (req.url === '/reject') return Promise.reject(new Error('a fault of the app'))
     if (req.url === '/message') { res.statusMessage = 'a fault of the app\\r\\nX: y'; res.end() }
     if (req.url === '/later') { res.write('half'); return Promise.reject(new Error('later')) }
+    if (req.url === '/twice') { res.end('once'); res.end('twice'); return }
+    if (req.url === '/more') { res.end('once'); res.write('more'); return }
+    if (req.url === '/error') return void res.emit('error', new Error('a fault of the app'))
+    if (req.url === '/odd') { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); throw proxy }
+    if (req.url === '/odder') return Promise.reject({ get stack() { throw this }, get message() { throw this } })
+    if (req.url === '/long') throw new Error('a fault of the app'.repeat(100_000))
     if (req.url === '/block') { const end = Date.now() + 700; while (Date.now() < end); }
     res.end('well ' + process.pid)
   }, { paramsTimeout: 1000 })`
@@ -73,7 +79,7 @@ describe('out of descriptors', () => {
 })
 
 describe('a handler', () => {
-  it.each(['/throw', '/reject', '/message'])(
+  it.each(['/throw', '/reject', '/message', '/error'])(
     '%s costs its request: 500, a stack in the log',
     async (url) => {
       const started = await start(site)
@@ -83,6 +89,30 @@ describe('a handler', () => {
       expect(await get(started.socketPath)).toMatchObject({ status: 200 })
     },
   )
+
+  it.each(['/twice', '/more'])(
+    '%s: its answer stands, the log says it, and the process goes on',
+    async (url) => {
+      const started = await start(site)
+      expect(await get(started.socketPath, url)).toEqual({ status: 200, text: 'once' })
+      await started.waitForStderr(/write after end[^]*at /)
+      expect(await get(started.socketPath)).toMatchObject({ text: `well ${started.pid}` })
+    },
+  )
+
+  it.each(['/odd', '/odder'])('%s throws what cannot be shown: 500, and a line', async (url) => {
+    const started = await start(site)
+    expect(await get(started.socketPath, url)).toMatchObject({ status: 500 })
+    await started.waitForStderr(/a value .*\n.*FCGI_HANDLER_FAILED /)
+    expect(await get(started.socketPath)).toMatchObject({ text: `well ${started.pid}` })
+  })
+
+  it('throws a message without end: the log has its beginning', async () => {
+    const started = await start(site)
+    expect(await get(started.socketPath, '/long')).toMatchObject({ status: 500 })
+    await started.waitForStderr(/a fault of the app.* and \d{7} characters more\n/)
+    expect(started.stderr().length).toBeLessThan(200_000)
+  })
 
   it('that rejects in the middle of its response has it cut', async () => {
     const started = await start(site)

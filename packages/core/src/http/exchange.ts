@@ -215,6 +215,8 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     response.assignSocket(socket as never)
     if (this.server.timeout > 0) socket.setTimeout(this.server.timeout)
     response.on('finish', () => this.#finished())
+    if (context.handlerError !== undefined)
+      response.on('error', (error: unknown) => this.#unheard(error))
     if (this.role === filterRole) this.#data = dataStream(this)
     // One resource a request: without it AsyncLocalStorage.enterWith() leaks into the next request of the same read.
     new AsyncResource('FASTCGIREQUEST').runInAsyncScope(emitRequest, this, this.#context)
@@ -514,6 +516,12 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     if (!this.#started) return
     this.request.destroy(resetError('aborted'))
     this.#data?.destroy(resetError('aborted'))
+  }
+
+  /** An error of the response that the app does not listen for (a write after its end) would end the process. */
+  #unheard(error: unknown): void {
+    if (this.response.listenerCount('error') > 1) return
+    this.#context.handlerError?.(error, this.request, this.response)
   }
 
   #finished(): void {

@@ -22,11 +22,21 @@ export function createLog(target: LogTarget | undefined): Log {
   return target === undefined ? new StderrLog() : new FileLog(target)
 }
 
-/** An error as text: its stack with its causes, or whatever was thrown. */
+/** Characters of an error in the log: a message may hold all that the client sent. */
+const LONGEST_ERROR = 64 * 1024
+
+/** An error as text: its stack with its causes, or whatever was thrown. Never throws, whatever that is. */
 export function describeError(error: unknown): string {
-  return error instanceof Error
-    ? inspect(error)
-    : `a value that is no Error was thrown: ${inspect(error)}`
+  let text: string
+  try {
+    text = inspect(error)
+    if (!(error instanceof Error)) text = `a value that is no Error was thrown: ${text}`
+  } catch {
+    // A getter of its own that throws, a revoked proxy.
+    text = 'a value was thrown that cannot be shown'
+  }
+  const more = text.length - LONGEST_ERROR
+  return more > 0 ? `${text.slice(0, LONGEST_ERROR)} ... and ${more} characters more` : text
 }
 
 /**
