@@ -185,26 +185,28 @@ describe('ScriptAlias at / (root.conf)', () => {
     const cookie = await logIn(site(), 'eve')
     const host = await hostOf(site())
     const { server } = site()
+    // More processes than visitors: a request that finds no idle one while Apache restarts is mod_fcgid's to lose; see
+    // examples/servers/apache-mod_fcgid/README.md.
+    const together = Array.from({ length: 6 }, () => site().get('/together?of=6'))
+    for (const { status } of await Promise.all(together)) expect(status).toBe(200)
     const from = server.log().length
-    let restarted = false
-    let afterwards = 0
+    let answered = 0
+    let last = Infinity
     const failures: string[] = []
     const visitor = async (): Promise<void> => {
-      while (afterwards < 40) {
+      while (answered < last) {
         const answer = await site().get('/me', cookie)
         if (!answer.text.includes('"eve"')) failures.push(`${answer.status} ${answer.text}`)
-        if (restarted) afterwards += 1
+        answered += 1
       }
     }
     const visitors = [visitor(), visitor(), visitor()]
+    await until(() => answered >= 30, 'thirty answers')
     server.signal('SIGUSR1')
     await server.waitForLog(/resuming normal operations/, from)
-    restarted = true
+    last = answered + 120
     await Promise.all(visitors)
-    // mod_fcgid may end a process that it has only just started: see apache-mod_fcgid.test.ts.
-    const log = server.log().slice(from)
-    const unborn = [...log.matchAll(/exit\(.*?\), get stop signal 15/g)].length
-    expect(failures.length, failures.join('\n')).toBeLessThanOrEqual(unborn)
+    expect(failures).toEqual([])
     expect(hostsIn(site().folder)).toEqual([host])
   })
 })
