@@ -45,13 +45,15 @@ const root: Mount = { mount: '', end: 0, warning: undefined }
 /**
  * Finds the mount:
  *
- * 1. *Own script*: SCRIPT_FILENAME is the entry script and SCRIPT_NAME is its address, by DOCUMENT_ROOT or by
- *    Apache's Alias. The mount is SCRIPT_NAME; or its directory, where the URL does not name the script (rewrite).
+ * 1. *Own script*: SCRIPT_FILENAME is the entry script and SCRIPT_NAME is its address, by DOCUMENT_ROOT or by an
+ *    Alias. The mount is SCRIPT_NAME; or its directory, where the URL does not name the script (rewrite). Or the path
+ *    behind the script is in SCRIPT_FILENAME too, as ProxyPass to a script puts it there.
  * 2. *Prefix*: SCRIPT_NAME is a prefix of the path at a segment's end and PATH_INFO is there too. Not under lighttpd
  *    and Apache's mod_proxy_fcgi, where SCRIPT_NAME can be a piece of whatever the client asked for; not when
  *    SCRIPT_NAME ends in a file name, which is where a regular expression cut the client's path. An empty PATH_INFO
  *    counts when the path is SCRIPT_NAME: nginx sends it for `/app`. It also sends it where a split pattern did not
- *    match; the url is `/` then, whatever the client asked for, so nothing is reached by it.
+ *    match; the url is `/` then, whatever the client asked for, so nothing is reached by it. Under Caddy it counts
+ *    where SCRIPT_NAME is not what Caddy made of the path.
  * 3. Otherwise empty, with a warning when the server's configuration may mean something else.
  */
 export function findMount(facts: MountFacts, entry: EntryScript): Mount {
@@ -73,10 +75,20 @@ export function findMount(facts: MountFacts, entry: EntryScript): Mount {
   ) {
     return fixedMount(facts.path, scriptName)
   }
+  // The same under lighttpd, whose DOCUMENT_ROOT is the alias's other side.
+  if (
+    server === WebServer.Lighttpd &&
+    facts.scriptFilename !== '' &&
+    facts.scriptFilename === facts.documentRoot
+  ) {
+    return fixedMount(facts.path, scriptName)
+  }
   const whole = pathInfo === undefined || pathInfo === ''
   if (server === WebServer.Apache || server === WebServer.Lighttpd) {
     if (!isUnder(facts.path, scriptName) || isHidden(facts)) return otherScript(facts)
-    if (server === WebServer.Apache && whole) return undecided('whole-path', server)
+    if (server === WebServer.Apache && whole) {
+      return behindOwnScript(facts, entry) ?? undecided('whole-path', server)
+    }
     return undecided('follows-path', server)
   }
   if (pathInfo === undefined) {
@@ -103,11 +115,31 @@ function prefixMount(facts: MountFacts, scriptName: string, pathInfo: string): M
       ? undecided('collision', server)
       : otherScript(facts)
   }
-  if (isHidden(facts)) return otherScript(facts)
+  if (isHidden(facts)) {
+    return mount.slice(mount.lastIndexOf('/')).includes('.')
+      ? otherScript(facts)
+      : undecided('twice', server)
+  }
   // A file name: ^(.+\.fcgi)(/.*)$ cuts /evil/app.fcgi/x wherever the client wants.
   if (mount.slice(mount.lastIndexOf('/')).includes('.')) return undecided('file-name', server)
-  if (pathInfo === '' && !isAt(path, mount)) return root
+  if (pathInfo === '' && server === WebServer.Caddy) {
+    const file = withoutSlash(facts.documentRoot) + scriptName
+    if (facts.scriptFilename === file) return undecided('whole-path', server)
+  } else if (pathInfo === '' && !isAt(path, mount)) return root
   return { mount, end, warning: undefined }
+}
+
+/** `ProxyPassMatch ^/app(/.*)?$ fcgi://host/srv/app.fcgi$1`: what follows the script follows the mount. */
+function behindOwnScript(facts: MountFacts, entry: EntryScript): Mount | undefined {
+  const file = filePath(facts.scriptFilename)
+  const { script = '', scriptAliases = [] } = entry
+  const own = [script, ...scriptAliases].find((each) => each !== '' && file.startsWith(each + '/'))
+  if (own === undefined) return undefined
+  const rest = file.slice(own.length)
+  if (!facts.scriptName.endsWith(rest)) return undefined
+  const mount = facts.scriptName.slice(0, -rest.length)
+  // Of a plain `ProxyPass /` a client can ask for the script's own path.
+  return lastSegment(mount) === lastSegment(own) ? undefined : fixedMount(facts.path, mount)
 }
 
 /** SCRIPT_FILENAME is the entry script, and SCRIPT_NAME leads there by the server's own mapping. */
@@ -152,25 +184,39 @@ function ownMount(facts: MountFacts): Mount {
   if (end >= 0 && !hidden) return { mount: scriptName, end, warning: undefined }
   if (lastSegment(scriptName) !== lastSegment(facts.scriptFilename)) return root
   const directory = scriptName.slice(0, scriptName.lastIndexOf('/'))
-  return fixedMount(path, directory)
+  const found = fixedMount(path, directory)
+  return isStripped(path.slice(found.end), pathInfo) ? undecided('stripped', facts.server) : found
 }
 
-/** PATH_INFO ends like the path but lacks its beginning: the server took a prefix away and tells nobody. */
 function maybeStripped(facts: MountFacts): Mount {
   const { path, pathInfo, server } = facts
   if (pathInfo === undefined || pathInfo === path) return root
+  // Of `/app` Caddy leaves nothing.
+  if (pathInfo === '' && server === WebServer.Caddy && path !== '/') {
+    return undecided('stripped', server)
+  }
+  // h2o keeps what it cannot read, and never strips.
+  return server !== WebServer.H2o && isStripped(path, pathInfo)
+    ? undecided('stripped', server)
+    : root
+}
+
+/** PATH_INFO ends like the path but lacks its beginning: the server took a prefix away and tells nobody. */
+function isStripped(path: string, pathInfo: string): boolean {
   const seen = normalizePath(decodePath(path))
   const told = normalizePath(pathInfo)
-  if (told.length >= seen.length) return root
-  // h2o keeps what it cannot read; Caddy cuts `/app` off both `/app` and `/application`.
-  return seen.endsWith(told) && server === WebServer.Caddy ? undecided('stripped', server) : root
+  return told !== '' && told.length < seen.length && seen.endsWith(told)
 }
 
 /** The server rewrote the path to a script that is not this one: harmless at the root, unknown below. */
 function otherScript(facts: MountFacts): Mount {
-  const directory = facts.scriptName.slice(0, facts.scriptName.lastIndexOf('/'))
-  if (directory === '' || mountEnd(facts.path, directory) < 0) return root
-  return undecided('other-script', facts.server)
+  const { path, pathInfo = '', scriptName, server } = facts
+  const directory = scriptName.slice(0, scriptName.lastIndexOf('/'))
+  if (directory === '' && isStripped(path, pathInfo) && !isSame(path, scriptName + pathInfo)) {
+    return undecided('stripped', server)
+  }
+  if (directory === '' || mountEnd(path, directory) < 0) return root
+  return undecided('other-script', server)
 }
 
 /** The URL names the script by chance, and was rewritten to it nevertheless: then PATH_INFO is the whole path. */

@@ -17,6 +17,7 @@ export type MountDoubt =
   | 'collision'
   | 'other-script'
   | 'stripped'
+  | 'twice'
 
 const option =
   "or say where the app lives: by a variable FASTCGI_MOUNT that the web server sets ('/app', or '/' for the whole site), or by the option mount"
@@ -32,6 +33,8 @@ const doubts: Readonly<Record<MountDoubt, string>> = {
     'SCRIPT_NAME ends within a segment of the path (a pattern such as ^(/app)(.*)$ takes /application too), so the mount is taken as empty',
   'other-script':
     'the path was rewritten to a script below the root that is not this one, so the mount is taken as empty',
+  twice:
+    'PATH_INFO holds the whole path and SCRIPT_NAME its beginning as well, so the mount is taken as empty',
   stripped:
     'PATH_INFO lacks the beginning of the path and SCRIPT_NAME does not hold it, so the mount is taken as empty',
 }
@@ -47,7 +50,11 @@ const advice: Readonly<
     ],
     [
       WebServer.Apache,
-      'below ProxyPass add: ProxyFCGISetEnvIf "true" PATH_INFO "%{reqenv:SCRIPT_NAME}" and ProxyFCGISetEnvIf "true" SCRIPT_NAME "" (below a path: ProxyFCGISetEnvIf "true" FASTCGI_MOUNT "/app")',
+      'below ProxyPass add: ProxyFCGISetEnvIf "true" PATH_INFO "%{reqenv:SCRIPT_NAME}" and ProxyFCGISetEnvIf "true" SCRIPT_NAME "" (below a path: ProxyFCGISetEnvIf "true" FASTCGI_MOUNT "/app"); with ScriptAliasMatch or RewriteRule: use ScriptAlias',
+    ],
+    [
+      WebServer.Caddy,
+      'in transport fastcgi leave split out, or send every path to the script: rewrite * /app.fcgi{path}',
     ],
     [
       WebServer.HAProxy,
@@ -60,7 +67,10 @@ const advice: Readonly<
       WebServer.Lighttpd,
       'for "/" => add to fastcgi.server: "fix-root-scriptname" => "enable"; for "/app" => add beside it, with mod_setenv: setenv.add-environment = ( "FASTCGI_MOUNT" => "/app" )',
     ],
-    [WebServer.Apache, 'use ProxyPass instead of SetHandler in <Location>'],
+    [
+      WebServer.Apache,
+      'use ProxyPass instead of SetHandler in <Location>, ScriptAlias instead of ScriptAliasMatch or RewriteRule; or add SetEnv FASTCGI_MOUNT /app in <Location /app>',
+    ],
     [WebServer.Other, 'let the server send a fixed SCRIPT_NAME'],
   ],
   'file-name': [
@@ -81,7 +91,23 @@ const advice: Readonly<
   'other-script': [
     [WebServer.Other, 'rewrite to the script that is started, or start that script'],
   ],
+  twice: [
+    [
+      WebServer.Nginx,
+      'write: fastcgi_split_path_info ^(/app)(/.*)?$; and: fastcgi_param PATH_INFO $fastcgi_path_info;',
+    ],
+    [WebServer.Other, 'let the server send in PATH_INFO only what follows SCRIPT_NAME'],
+  ],
   stripped: [
+    [WebServer.Nginx, 'rewrite takes the prefix away: add fastcgi_param FASTCGI_MOUNT /app;'],
+    [
+      WebServer.Apache,
+      'RewriteRule takes the prefix away: use ScriptAlias or Alias, or add SetEnv FASTCGI_MOUNT /app in <Location /app>',
+    ],
+    [
+      WebServer.Lighttpd,
+      'url.rewrite takes the prefix away: add beside it, with mod_setenv: setenv.add-environment = ( "FASTCGI_MOUNT" => "/app" )',
+    ],
     [
       WebServer.Caddy,
       'handle_path strips the prefix: in transport fastcgi add env SCRIPT_NAME /app, or use handle',

@@ -1,5 +1,5 @@
 // Makes a server listen where the mode says, and knows what to take away again.
-import { createServer as createNetServer } from 'node:net'
+import { createServer as createNetServer, type Server as NetServer } from 'node:net'
 import { exposureWarning, formatListenAddress, type ListenAddress } from './listen-address.ts'
 import type { ActivatedSocket } from './modes.ts'
 import type { Server } from './server.ts'
@@ -9,6 +9,10 @@ import { listenOnSocketFile, type SocketFileOptions } from './unix-socket.ts'
 export interface Door {
   /** For the log. */
   readonly name: string
+  /** What listens; several where systemd has opened several sockets. */
+  readonly servers?: readonly NetServer[]
+  /** Another process has opened the socket, and may still have it. */
+  readonly inherited?: boolean
   /** Stops listening where the server itself does not, and removes the socket's file if it is still ours. */
   close(): void
   /** False when somebody has deleted or replaced the socket's file: nobody new can connect. */
@@ -40,12 +44,12 @@ export async function openDoor(
       return openSocketFile(server, address.path, options)
     case 'abstract':
       await listen(server, { path: address.path }, name)
-      return plainDoor(name)
+      return plainDoor(server, name, false)
     case 'tcp': {
       await listen(server, { host: address.host, port: address.port }, name)
       const bound = server.address()
       const port = typeof bound === 'object' && bound !== null ? bound.port : address.port
-      return plainDoor(formatListenAddress({ ...address, port }))
+      return plainDoor(server, formatListenAddress({ ...address, port }), false)
     }
     case 'fd':
       return openDescriptor(server, address.fd, undefined)
@@ -64,7 +68,7 @@ export async function openDescriptor(
 ): Promise<Door> {
   await listen(server, { fd }, `fd:${fd}`)
   if (server.address() === null) nameAddress(server, path ?? `fd:${fd}`)
-  return plainDoor(path === undefined ? `fd:${fd}` : `fd:${fd} (${path})`)
+  return plainDoor(server, path === undefined ? `fd:${fd}` : `fd:${fd} (${path})`, true)
 }
 
 /** Listens on the sockets systemd has opened; the first one is the server's own. */
@@ -84,6 +88,8 @@ export async function openActivated(
     name: sockets
       .map(({ fd, name }) => (name === 'unknown' ? `fd:${fd}` : `fd:${fd} (${name})`))
       .join(', '),
+    servers: [server, ...more.map(({ extra }) => extra)],
+    inherited: true,
     close: () => {
       door.close()
       for (const { extra } of more) extra.close()
@@ -106,11 +112,11 @@ async function openSocketFile(
     process.removeListener('exit', release)
     file.remove()
   }
-  return { name: path, close, intact: () => file.isOurs() }
+  return { name: path, servers: [server], inherited: false, close, intact: () => file.isOurs() }
 }
 
-function plainDoor(name: string): Door {
-  return { name, close: () => {}, intact: () => true }
+function plainDoor(server: Server, name: string, inherited: boolean): Door {
+  return { name, servers: [server], inherited, close: () => {}, intact: () => true }
 }
 
 /** What `address()` says: Node knows a temporary name, or nothing. */

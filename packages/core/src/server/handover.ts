@@ -1,8 +1,9 @@
 // Gives connections, accepted and not read from, to workers: to the one with the fewest, and to none that does not take
-// what it was given. A connection belongs to the primary until a worker has said that it has it, so a worker that dies
+// what it was given. Those are connections that came before a worker could accept, those that a worker has given back,
+// and all of them where workers cannot accept by themselves (net-private.ts). A connection belongs to the primary until a worker has said that it has it, so a worker that dies
 // costs only those it had.
-import type { Socket } from 'node:net'
-import type { Member } from './worker-member.ts'
+import { Socket } from 'node:net'
+import type { Connection, Member } from './worker-member.ts'
 
 /** Connections on their way to one worker; more wait for whoever is free first. */
 const maxHanded = 8
@@ -16,7 +17,7 @@ export class Handover {
   readonly #members: ReadonlySet<Member>
   readonly #refused: () => void
   readonly #patience: number
-  #waiting: Socket[] = []
+  #waiting: Connection[] = []
   #turn = 0
 
   /**
@@ -36,16 +37,18 @@ export class Handover {
   }
 
   /** A connection has been accepted. */
-  add(socket: Socket): void {
+  add(connection: Connection): void {
     if (this.#waiting.length >= maxWaiting) {
-      socket.destroy()
+      discard(connection)
       this.#refused()
       return
     }
-    socket.on('error', () => socket.destroy())
-    // Node would make the server and the workers count the socket's life together.
-    ;(socket as { server?: unknown }).server = null
-    this.#waiting.push(socket)
+    if (connection instanceof Socket) {
+      connection.on('error', () => connection.destroy())
+      // Node would make the server and the workers count the socket's life together.
+      ;(connection as { server?: unknown }).server = null
+    }
+    this.#waiting.push(connection)
     this.pump()
   }
 
@@ -54,42 +57,45 @@ export class Handover {
     while (this.#waiting.length > 0) {
       const member = this.#choose(maxHanded)
       if (!member) return
-      this.#hand(this.#waiting.shift() as Socket, member)
+      this.#hand(this.#waiting.shift() as Connection, member)
     }
   }
 
   /** A worker has the connection that was sent to it first. */
-  taken(member: Member, open: number): void {
-    member.handed.shift()?.socket.destroy()
-    member.open = open
+  taken(member: Member): void {
+    const [first] = member.handed.splice(0, 1)
+    if (first) discard(first.connection)
     this.pump()
   }
 
   /** A worker has gone: what it has not taken goes to others, before all that wait. */
   lost(member: Member): void {
-    const back = member.handed.splice(0).map(({ socket }) => socket)
+    const back = member.handed.splice(0).map(({ connection }) => connection)
     this.#waiting = [...back, ...this.#waiting]
     this.pump()
   }
 
   /** What waits is closed in a way of the caller's. */
   release(close: (socket: Socket) => void): void {
-    for (const socket of this.#waiting.splice(0)) close(socket)
+    for (const connection of this.#waiting.splice(0)) {
+      if (connection instanceof Socket) close(connection)
+      else connection.close()
+    }
   }
 
   /** The last act: whatever waits goes to a worker now, however busy, or is closed where there is none. */
   finish(): void {
-    for (const socket of this.#waiting.splice(0)) {
+    for (const connection of this.#waiting.splice(0)) {
       const member = this.#choose(Infinity)
-      if (member) this.#hand(socket, member)
-      else socket.destroy()
+      if (member) this.#hand(connection, member)
+      else discard(connection)
     }
   }
 
-  #hand(socket: Socket, member: Member): void {
-    if (socket.destroyed) return
-    member.handed.push({ socket, at: performance.now() })
-    member.tell({ fastcgi: 'connection' }, socket)
+  #hand(connection: Connection, member: Member): void {
+    if (connection instanceof Socket && connection.destroyed) return
+    member.handed.push({ connection, at: performance.now() })
+    member.tell({ fastcgi: 'connection' }, connection)
   }
 
   /** The worker with the fewest connections; in turn where several have as few. Busy ones only where all are. */
@@ -121,4 +127,10 @@ export class Handover {
 
 function load(member: Member): number {
   return member.open + member.handed.length
+}
+
+/** Closes this process's copy. */
+function discard(connection: Connection): void {
+  if (connection instanceof Socket) connection.destroy()
+  else connection.close()
 }

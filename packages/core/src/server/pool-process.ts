@@ -48,7 +48,7 @@ export async function openPool(parts: FirstProcess): Promise<() => void> {
   const status = (): Status => primary.pool.status()
   const door = await parts.openSocket(primary.stoppable, status)
   await watching.openSocket(server, status)
-  primary.start(door.name)
+  primary.start(door)
   return () => primary.pool.reopen()
 }
 

@@ -2,6 +2,7 @@
 // Loaded only where there are workers.
 import { dirname, resolve } from 'node:path'
 import { watchFiles, type Watch } from './changed.ts'
+import type { Door } from './doors.ts'
 import type { Log } from './log.ts'
 import type { Notifier } from './notify.ts'
 import { defaultLoadTimeout, type ServeOptions } from './serve-options.ts'
@@ -77,8 +78,12 @@ export class Primary {
     const { server, drainTimeout } = this.#parts
     return {
       timeout: drainTimeout + longer,
-      // The server's own connections are those that no worker has yet.
-      drain: () => Promise.all([server.drain(drainTimeout), this.#pool.stop()]),
+      // The server's own connections are those that no worker has yet. Where the workers accept by themselves they also
+      // take in who waits to be accepted.
+      drain: () =>
+        this.#pool.accepting
+          ? this.#pool.stop().then(() => server.close())
+          : Promise.all([server.drain(drainTimeout), this.#pool.stop()]),
       kill: () => this.#pool.kill(),
       // The app's end is the workers' affair.
       stop: undefined,
@@ -93,15 +98,15 @@ export class Primary {
   }
 
   /** Starts the workers, once the socket listens. */
-  start(name: string): void {
+  start(door: Door): void {
     const { shutdown, server, count, log } = this.#parts
-    log.write(`listening on ${name}, ${count} ${count === 1 ? 'worker' : 'workers'} to serve`)
+    log.write(`listening on ${door.name}, ${count} ${count === 1 ? 'worker' : 'workers'} to serve`)
     server.once('close', () => {
       this.#watch?.close()
       void this.#pool.stop()
     })
     if (shutdown) shutdown.reload = () => this.reload('SIGHUP')
-    this.#pool.start(name)
+    this.#pool.start(door)
   }
 
   /** Replaces the workers by ones with the code as it is now. */

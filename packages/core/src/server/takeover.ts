@@ -178,6 +178,8 @@ export class StandIn {
     }
     this.#listening = false
     if (callback) app.once('close', () => callback())
+    // As http.Server's own does, whoever has replaced it.
+    app.closeIdleConnections()
     if (this.#server) this.#finish(this.#server)
     return app
   }

@@ -1,10 +1,13 @@
-// A worker's side of a pool: connections come from the primary, which owns the socket and never loads the app.
+// A worker's side of a pool: it does what the primary says, which owns the socket and never loads the app, and tells it
+// how it is.
 import cluster from 'node:cluster'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
+import { socketOf, type RawHandle } from './net-private.ts'
 import type { FigureTaker } from './observe/figures.ts'
 import type { Status } from './observe/status.ts'
 import type { Server } from './server.ts'
 import type { Shutdown } from './shutdown.ts'
+import { Acceptor } from './worker-acceptor.ts'
 import {
   beatInterval,
   isPoolMessage,
@@ -49,18 +52,27 @@ export class WorkerPlace {
   readonly #duties: WorkerDuties
   readonly #maxRequests: number
   readonly #asking: ((status: Status) => void)[] = []
+  readonly #acceptor: Acceptor
+  /** Nobody else will accept who waits, unless the primary has said so. */
+  #ending: { readonly last: boolean; readonly narrow: boolean } = { last: true, narrow: false }
   #full = false
 
   constructor(duties: WorkerDuties) {
     this.#duties = duties
     const { requests } = duties.recycle
     this.#maxRequests = Math.ceil(requests * (1 - Math.random() * jitter))
-    process.on('message', (message: unknown, socket?: unknown) => this.#take(message, socket))
+    this.#acceptor = new Acceptor({
+      server: duties.server,
+      door: duties.door,
+      send: (message, handle, sent) => this.#send(message, handle, sent),
+    })
+    process.on('message', (message: unknown, handle?: unknown) => this.#take(message, handle))
     // Node ends a worker at once whose primary has gone, unless the worker was leaving anyway.
     if (cluster.worker) cluster.worker.exitedAfterDisconnect = true
-    process.once('disconnect', () =>
-      this.#drain('the primary process has gone: finishing what runs, then ending'),
-    )
+    process.once('disconnect', () => {
+      this.#acceptor.keep()
+      this.#drain('the primary process has gone: finishing what runs, then ending')
+    })
     const { server, name, shutdown } = duties
     Object.defineProperty(server, 'address', { configurable: true, value: () => name })
     if (shutdown) {
@@ -82,7 +94,15 @@ export class WorkerPlace {
    * @param timeout milliseconds; then it is cut
    */
   async drained(timeout?: number): Promise<void> {
-    await this.#duties.server.drain(timeout)
+    const { server } = this.#duties
+    const { last, narrow } = this.#ending
+    if (!last) this.#acceptor.shut()
+    const drained = server.drain(timeout)
+    await this.#acceptor.finish(narrow)
+    await drained
+    // Whoever has come meanwhile.
+    await server.drain(timeout)
+    await this.#acceptor.passedOn()
     this.#full = true
   }
 
@@ -107,20 +127,41 @@ export class WorkerPlace {
 
   #take(message: unknown, given: unknown): void {
     if (!isPoolMessage<PrimaryMessage>(message)) return
-    if (message.fastcgi === 'connection') this.#connection(given as Socket | undefined)
-    else if (message.fastcgi === 'drain') this.#drain(undefined)
-    else if (message.fastcgi === 'reopen') this.#duties.reopen()
-    else if (message.fastcgi === 'status') {
-      for (const resolve of this.#asking.splice(0)) resolve(message.status)
+    switch (message.fastcgi) {
+      case 'listen':
+        this.#acceptor.open(message, given as RawHandle | undefined)
+        break
+      case 'shut':
+        this.#acceptor.shut()
+        break
+      case 'share':
+        this.#acceptor.share = message.share
+        break
+      case 'connection':
+        this.#connection(given as Socket | RawHandle | undefined)
+        break
+      case 'drain':
+        this.#ending = message
+        this.#drain(undefined)
+        break
+      case 'reopen':
+        this.#duties.reopen()
+        break
+      case 'status':
+        for (const resolve of this.#asking.splice(0)) resolve(message.status)
+        break
     }
   }
 
-  #connection(socket: Socket | undefined): void {
+  #connection(given: Socket | RawHandle | undefined): void {
+    const isSocket = given === undefined || given instanceof Socket
     if (this.#full) {
       // Closes this process's copy only.
-      socket?.destroy()
+      if (isSocket) given?.destroy()
+      else given.close()
       return
     }
+    const socket = isSocket ? given : socketOf(given)
     const { door } = this.#duties
     // Before anything is read, so that no request is ever served twice. A peer that went away on the way leaves
     // nothing to serve.
@@ -145,7 +186,9 @@ export class WorkerPlace {
     }
   }
 
-  #send(message: WorkerMessage): void {
-    if (process.connected) process.send?.(message, undefined, undefined, () => {})
+  #send(message: WorkerMessage, handle?: RawHandle, sent: () => void = () => {}): boolean {
+    if (!process.connected) return false
+    process.send?.(message, handle as Socket | undefined, undefined, sent)
+    return true
   }
 }

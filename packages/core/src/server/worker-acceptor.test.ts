@@ -1,0 +1,163 @@
+// Workers accept by themselves: what that makes possible, and what holds where they cannot.
+import { once } from 'node:events'
+import fs from 'node:fs'
+import net from 'node:net'
+import path from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { compileCore, type CompiledCore } from '../../../../test/support/compiled-core.ts'
+import { startLoad } from '../../../../test/support/counting-client.ts'
+import {
+  killLeftovers,
+  startNode,
+  type NodeProcess,
+  type NodeProcessOptions,
+} from '../../../../test/support/node-process.ts'
+import * as raw from '../../../../test/support/raw.ts'
+import { until } from '../../../../test/support/until.ts'
+import { request } from '../client/request.ts'
+
+let core: CompiledCore
+let number = 0
+/** Those that a test has left without their first process. */
+const workers = new Set<number>()
+
+beforeAll(async () => {
+  core = await compileCore()
+})
+afterEach(() => {
+  killLeftovers()
+  for (const pid of workers) resume(pid, 'SIGKILL')
+  workers.clear()
+})
+afterAll(() => core.remove())
+
+/** Signals a process that may be gone. */
+function resume(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // Gone.
+  }
+}
+
+type Address = { readonly socketPath: string } | { readonly port: number; readonly host: string }
+interface Pool extends NodeProcess {
+  readonly address: Address
+}
+
+/** The app answers with the number it is asked with and its process, slowly for `/slow`. */
+async function start(
+  count: number,
+  listen: 'unix' | 'tcp',
+  more: Partial<NodeProcessOptions> = {},
+): Promise<Pool> {
+  number += 1
+  const file = core.write(
+    `accept-${number}/serve.mjs`,
+    `import { serve } from '@fastcgi/core'
+     await serve(() => (req, res) => res.end(req.url.slice(1) + ' ' + process.pid), {
+       env: false, workers: ${count}, workerTimeout: 0,
+     })`,
+  )
+  const socketPath = path.join(core.folder, `accept-${number}`, 's')
+  const where = listen === 'unix' ? socketPath : '127.0.0.1:0'
+  const started = startNode({ file, ...more, env: { FASTCGI_LISTEN: where } })
+  await started.waitForStderr(/listening on/)
+  const port = Number(/listening on 127\.0\.0\.1:(\d+)/.exec(started.stderr())?.[1] ?? 0)
+  const address = listen === 'unix' ? { socketPath } : { port, host: '127.0.0.1' }
+  const pool = { ...started, address }
+  await until(async () => {
+    workers.add(Number((await ask(pool, '/')).trim()))
+    return workers.size >= count
+  }, 'the workers')
+  return pool
+}
+
+async function ask(pool: Pool, url: string): Promise<string> {
+  const response = await request({ ...pool.address, path: url, timeout: 20_000 })
+  return response.text()
+}
+
+async function stop(pool: Pool): Promise<void> {
+  pool.child.kill('SIGTERM')
+  expect(await pool.ended).toBe(0)
+  workers.clear()
+}
+
+describe('workers that accept by themselves', () => {
+  it.each(['unix', 'tcp'] as const)(
+    'serve while the first process stands still, over %s',
+    async (listen) => {
+      const pool = await start(2, listen)
+      // It stops to accept when the first worker does.
+      pool.child.kill('SIGSTOP')
+      // Few enough that no worker has a surplus, which the first process would have to pass on.
+      const load = startLoad((id) => ask(pool, `/${id}`), 3)
+      await load.more(100)
+      const { faults, answered, sent } = await load.stop()
+      pool.child.kill('SIGCONT')
+      expect(faults).toEqual([])
+      expect(answered).toBe(sent)
+      await stop(pool)
+    },
+  )
+
+  it.each(['unix', 'tcp'] as const)(
+    'answer those who had connected when they were told to end, over %s',
+    async (listen) => {
+      const pool = await start(1, listen)
+      const [worker] = [...workers] as [number]
+      process.kill(worker, 'SIGSTOP')
+      const waiting = Array.from({ length: 20 }, (_, n) => ask(pool, `/${n}`))
+      const params = { REQUEST_METHOD: 'GET', REQUEST_URI: '/last', SERVER_PROTOCOL: 'HTTP/1.1' }
+      const last = net.connect(
+        'socketPath' in pool.address ? { path: pool.address.socketPath } : pool.address,
+      )
+      await once(last, 'connect')
+      const bytes = once(last, 'data')
+      last.write(raw.request(1, { params }))
+      pool.child.kill('SIGTERM')
+      await pool.waitForStderr(/SIGTERM: finishing what runs/)
+      process.kill(worker, 'SIGCONT')
+      expect(await Promise.all(waiting)).toEqual(waiting.map((_, n) => `${n} ${worker}`))
+      const [answer] = (await bytes) as [Buffer]
+      expect(answer.toString('latin1')).toContain(`last ${worker}`)
+      expect(await pool.ended).toBe(0)
+    },
+  )
+
+  it('leave those who connect while no worker is there to the next one', async () => {
+    const pool = await start(1, 'unix')
+    const [worker] = [...workers] as [number]
+    process.kill(worker, 'SIGKILL')
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => ask(pool, `/${n}`)))
+    expect(answers.map((text) => text.split(' ')[0])).toEqual(answers.map((_, n) => String(n)))
+    expect(new Set(answers.map((text) => text.split(' ')[1])).has(String(worker))).toBe(false)
+    await stop(pool)
+  })
+})
+
+describe('workers that cannot accept by themselves', () => {
+  it('are handed connections, and reload without losing one: where Node calls `listen` otherwise', async () => {
+    const preload = core.write(
+      'no-listen.mjs',
+      `process.on('message', (message, handle) => {
+         if (message?.fastcgi !== 'listen') return
+         Object.getPrototypeOf(handle).listen = undefined
+         process.stderr.write('taken away\\n')
+       })`,
+    )
+    const pool = await start(2, 'unix', { nodeArgs: ['--import', preload] })
+    expect(pool.stderr()).toContain('taken away')
+    const load = startLoad((id) => ask(pool, `/${id}`))
+    await load.more(20)
+    pool.child.kill('SIGHUP')
+    await pool.waitForStderr(/reloaded: 2 workers replaced/)
+    await load.more(20)
+    const { faults, answered, sent } = await load.stop()
+    expect(faults).toEqual([])
+    expect(answered).toBe(sent)
+    await stop(pool)
+    expect(fs.existsSync((pool.address as { socketPath: string }).socketPath)).toBe(false)
+  })
+})

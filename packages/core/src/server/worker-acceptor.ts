@@ -1,0 +1,164 @@
+// A worker's side of the socket: it accepts by itself, on the primary's listening socket. That costs nobody a message,
+// and a worker that is busy or stopped leaves connections to others. Who happens to be quicker would get more than its
+// share of connections that are kept, so what is far beyond that goes back, unread, to the primary, which knows who has
+// the fewest.
+import type { Socket } from 'node:net'
+import { acceptOn, canMakeSockets, socketOf, type RawHandle } from './net-private.ts'
+import type { Server } from './server.ts'
+import type { WorkerDoor } from './worker.ts'
+import { countInterval, type ListenMessage, type WorkerMessage } from './worker-messages.ts'
+
+/**
+ * So many open connections are nobody's surplus, whatever others have: where each request has a connection of its own a
+ * few are open at any time, since a round of the event loop accepts one.
+ */
+const few = 5
+/**
+ * A connection that goes round by the primary costs more than accepting it. So many may go at once, so many in a
+ * second: enough to spread some hundred that are opened together, and no burden where they are short.
+ */
+const allowance = { most: 64, perSecond: 50 }
+/** Milliseconds at the most that a worker goes on accepting those who have connected already. */
+const backlogTime = 2_000
+
+/** What an {@link Acceptor} has around it. */
+export interface Surroundings {
+  readonly server: Server
+  /** Takes connections. */
+  readonly door: WorkerDoor
+  /** Tells the primary; `sent` is called once it is under way. False when the primary has gone. */
+  send(message: WorkerMessage, handle?: RawHandle, sent?: () => void): boolean
+}
+
+/** Accepts connections in a worker. */
+export class Acceptor {
+  readonly #around: Surroundings
+  readonly #handles: RawHandle[] = []
+  /** Connections on their way to the primary. */
+  readonly #leaving = new Set<RawHandle>()
+  /** Of the average worker; undefined where there is no other. */
+  #share: number | undefined
+  #allowed = allowance.most
+  #allowedAt = performance.now()
+  #accepted = 0
+  #told = 0
+  #counting = false
+  #finished = false
+
+  constructor(around: Surroundings) {
+    this.#around = around
+  }
+
+  /** Accepts on a socket from here on, and says whether it can. */
+  open({ socket, tcp, copy, share }: ListenMessage, handle: RawHandle | undefined): void {
+    // Its word crossed ours that we are leaving.
+    if (this.#finished) {
+      handle?.close()
+      return
+    }
+    this.#share = share
+    const well =
+      handle !== undefined &&
+      canMakeSockets() &&
+      acceptOn(
+        handle,
+        (client) => this.#take(client, tcp),
+        (error) => this.#around.server.emit('error', error),
+      )
+    if (well) this.#handles.push(handle)
+    this.#around.send({ fastcgi: 'listening', socket, well }, well && copy ? handle : undefined)
+    if (!well) handle?.close()
+  }
+
+  /** How many connections others have. */
+  set share(share: number) {
+    this.#share = share
+  }
+
+  /** Accepts no more. */
+  shut(): void {
+    for (const handle of this.#handles.splice(0)) handle.close()
+  }
+
+  /**
+   * Takes in who has connected already, then accepts no more: for the last who listen. A round of the event loop
+   * accepts one a socket; the first that accepts none has found the queue empty.
+   *
+   * @param narrow no more shall connect: the socket is nobody else's
+   */
+  async finish(narrow: boolean): Promise<void> {
+    this.#finished = true
+    const end = performance.now() + backlogTime
+    if (narrow) for (const handle of this.#handles) handle.listen?.(1)
+    await new Promise(setImmediate)
+    let before = -1
+    while (this.#handles.length > 0 && this.#accepted !== before && performance.now() < end) {
+      before = this.#accepted
+      await new Promise(setImmediate)
+    }
+    this.shut()
+  }
+
+  /** Resolves when no connection is on its way to the primary any more. */
+  async passedOn(): Promise<void> {
+    while (this.#leaving.size > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+
+  /** The primary has gone: what was on its way there is served here. */
+  keep(): void {
+    for (const handle of this.#leaving) this.#serve(socketOf(handle))
+    this.#leaving.clear()
+  }
+
+  #take(client: RawHandle, tcp: boolean): void {
+    this.#accepted += 1
+    const { open } = this.#around.door
+    if (this.#isTooMany(open + 1) && this.#spend() && this.#passOn(client, open)) return
+    const socket = socketOf(client)
+    // A TCP peer that has gone already has no address to be judged by.
+    if (tcp && socket.remoteAddress === undefined) socket.destroy()
+    else this.#serve(socket)
+  }
+
+  #serve(socket: Socket): void {
+    socket.once('close', () => this.#count())
+    this.#around.door.take(socket)
+    this.#count()
+  }
+
+  #isTooMany(open: number): boolean {
+    return this.#share !== undefined && open > Math.max(few, this.#share)
+  }
+
+  /** False when there was nothing left to spend. */
+  #spend(): boolean {
+    const now = performance.now()
+    const earned = ((now - this.#allowedAt) * allowance.perSecond) / 1000
+    const allowed = Math.min(allowance.most, this.#allowed + earned)
+    this.#allowedAt = now
+    this.#allowed = Math.max(0, allowed - 1)
+    return allowed >= 1
+  }
+
+  #passOn(client: RawHandle, open: number): boolean {
+    this.#leaving.add(client)
+    const sent = (): void => {
+      if (this.#leaving.delete(client)) client.close()
+    }
+    if (this.#around.send({ fastcgi: 'surplus', open }, client, sent)) return true
+    this.#leaving.delete(client)
+    return false
+  }
+
+  /** Tells how many there are now, soon and not too often. */
+  #count(): void {
+    if (this.#counting || this.#share === undefined) return
+    this.#counting = true
+    setTimeout(() => {
+      this.#counting = false
+      const { open } = this.#around.door
+      if (open !== this.#told) this.#around.send({ fastcgi: 'open', open })
+      this.#told = open
+    }, countInterval).unref()
+  }
+}

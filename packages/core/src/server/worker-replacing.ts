@@ -1,0 +1,161 @@
+// Replaces workers by new ones, which load the code as it is now: one after the other, and an old one only when its
+// successor has shown that it can.
+import type { Member } from './worker-member.ts'
+
+/** What {@link Replacing} does it to. */
+export interface Replaceable {
+  /** All workers, those that begin and leave included. */
+  readonly members: readonly Member[]
+  readonly stopping: boolean
+  /** Milliseconds a worker has to load the app when it is to replace another. */
+  readonly loadTimeout: number
+  /** A reload begins. */
+  begin(): void
+  /** Starts a worker that serves nobody yet. */
+  startCandidate(): Member
+  /** It serves from here on. */
+  accept(candidate: Member): void
+  /** It finishes what runs and ends. */
+  drain(member: Member): void
+  readonly log: (message: string) => void
+}
+
+/** Milliseconds before one that failed to load its app is tried again, doubled each time up to the last. */
+const retryPauses = { first: 500, last: 30_000 }
+/** Milliseconds before a replacement that failed is tried again. */
+const replaceAgain = 60_000
+
+/** The replacements in a pool, one at a time. */
+export class Replacing {
+  readonly #pool: Replaceable
+  readonly counts: { recycled: number; reloads: number } = { recycled: 0, reloads: 0 }
+  #retry: NodeJS.Timeout | undefined
+  #retryPause = retryPauses.first
+  #work: Promise<unknown> = Promise.resolve()
+  #queued: Promise<boolean> | undefined
+
+  constructor(pool: Replaceable) {
+    this.#pool = pool
+  }
+
+  /**
+   * Replaces all workers. Where the new code does not load, the old workers stay.
+   *
+   * @returns whether all were replaced
+   */
+  reload(): Promise<boolean> {
+    // A call during a reload is for newer code still: once more when it is through, and once for all such calls.
+    this.#queued ??= this.#inTurn(() => {
+      this.#queued = undefined
+      return this.#reload()
+    })
+    return this.#queued
+  }
+
+  async #reload(): Promise<boolean> {
+    const pool = this.#pool
+    this.counts.reloads += 1
+    const old = pool.members.filter((member) => member.serving)
+    pool.begin()
+    let replaced = 0
+    for (const member of old) {
+      if (pool.stopping) return false
+      // Gone meanwhile: whoever took its place has the new code.
+      if (!member.serving || !this.#has(member)) continue
+      if (!(await this.#replace(member))) {
+        if (!pool.stopping) {
+          pool.log('reload given up, the new code does not load: the old workers go on')
+        }
+        return false
+      }
+      replaced += 1
+    }
+    pool.log(`reloaded: ${replaced} ${replaced === 1 ? 'worker' : 'workers'} replaced`)
+    return true
+  }
+
+  /** Replaces a worker that has had enough. */
+  async recycle(member: Member, reason: string): Promise<void> {
+    const pool = this.#pool
+    const now = performance.now()
+    if (member.state !== 'ready' || !member.serving || now < member.replaceableFrom) return
+    member.replaceableFrom = now + pool.loadTimeout + replaceAgain
+    pool.log(`worker ${member.pid} ${reason}: another takes its place`)
+    this.counts.recycled += 1
+    await this.#inTurn(async () => {
+      if (member.serving && this.#has(member)) await this.#replace(member)
+    })
+    member.replaceableFrom = performance.now() + replaceAgain
+  }
+
+  /** An app that could not be loaded because something else was not there yet: tried again, by one worker. */
+  retryLater(): void {
+    const pool = this.#pool
+    if (this.#retry || pool.stopping) return
+    const isFailed = ({ serving, state }: Member): boolean => serving && state === 'failed'
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined
+      void this.#inTurn(async () => {
+        for (const member of pool.members) {
+          if (isFailed(member) && !(await this.#replace(member))) return
+        }
+        this.#retryPause = retryPauses.first
+      }).then(() => {
+        if (pool.members.some(isFailed)) this.retryLater()
+      })
+    }, this.#retryPause)
+    this.#retryPause = Math.min(this.#retryPause * 2, retryPauses.last)
+  }
+
+  /** Tries nothing again. */
+  stop(): void {
+    clearTimeout(this.#retry)
+  }
+
+  async #replace(member: Member): Promise<boolean> {
+    const pool = this.#pool
+    const next = pool.startCandidate()
+    if (!(await this.#isReady(next))) {
+      pool.drain(next)
+      return false
+    }
+    if (pool.stopping) return false
+    pool.accept(next)
+    if (this.#has(member)) pool.drain(member)
+    return true
+  }
+
+  #has(member: Member): boolean {
+    return this.#pool.members.includes(member)
+  }
+
+  #isReady(member: Member): Promise<boolean> {
+    const { loadTimeout, log } = this.#pool
+    return new Promise((resolve) => {
+      const { worker } = member
+      const settle = (): void => {
+        clearTimeout(timer)
+        worker.removeListener('message', look)
+        worker.removeListener('exit', settle)
+        worker.removeListener('error', settle)
+        resolve(member.state === 'ready' && this.#has(member))
+      }
+      const look = (): void => {
+        if (member.state !== 'starting') settle()
+      }
+      const timer = setTimeout(() => {
+        log(`worker ${member.pid} is not ready after ${loadTimeout} ms`)
+        settle()
+      }, loadTimeout)
+      worker.on('message', look)
+      worker.once('exit', settle)
+      worker.once('error', settle)
+    })
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const run = this.#work.then(task)
+    this.#work = run.catch(() => {})
+    return run
+  }
+}

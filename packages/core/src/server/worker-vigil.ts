@@ -1,0 +1,58 @@
+// Looks for workers that give no sign of life, and kills them: whoever hangs hears no other word.
+import type { Member } from './worker-member.ts'
+import { beatInterval } from './worker-messages.ts'
+
+/** What a {@link Vigil} works with. */
+export interface VigilSettings {
+  /** Milliseconds without a sign of life; 0: never. */
+  readonly hangTimeout: number
+  readonly log: (message: string) => void
+  /** Called at each look. */
+  readonly looked: () => void
+}
+
+/** The look at all workers, once in each interval of their signs. */
+export class Vigil {
+  readonly #members: ReadonlySet<Member>
+  readonly #settings: VigilSettings
+  #timer: NodeJS.Timeout | undefined
+  #last = 0
+  /** Workers that were killed. */
+  hung = 0
+
+  constructor(members: ReadonlySet<Member>, settings: VigilSettings) {
+    this.#members = members
+    this.#settings = settings
+  }
+
+  /** Begins to look. */
+  start(): void {
+    this.#last = performance.now()
+    this.#timer = setInterval(() => this.#look(), beatInterval)
+  }
+
+  /** Looks no more. */
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  #look(): void {
+    const { hangTimeout, log, looked } = this.#settings
+    const now = performance.now()
+    const late = now - this.#last > 2 * beatInterval
+    this.#last = now
+    looked()
+    for (const member of this.#members) {
+      // Where the primary itself was stopped, their signs have not been read yet.
+      if (late) member.lastBeat = now
+      // While it loads, an app may block for long; `loadTimeout` is for that.
+      const silent = now - member.lastBeat
+      if (hangTimeout === 0 || member.state === 'starting' || silent <= hangTimeout) continue
+      const seconds = Math.round(silent / 1000)
+      log(`worker ${member.pid} has given no sign of life for ${seconds} s: killed`)
+      this.hung += 1
+      member.lastBeat = now
+      member.worker.process.kill('SIGKILL')
+    }
+  }
+}
