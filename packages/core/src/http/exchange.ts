@@ -3,57 +3,20 @@
 // bytes leave through an Outlet.
 import { AsyncResource } from 'node:async_hooks'
 import { channel } from 'node:diagnostics_channel'
-import type http from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { readIdentity } from '../cgi/identity.ts'
 import { bodyArrived, readParams, type RequestHead } from '../cgi/request-head.ts'
+import { emitRequest, filterRole } from './emit-request.ts'
+import type { ExchangeContext, Outlet } from './exchange-context.ts'
 import { FastcgiRequest, type FastcgiRequestOwner } from './fastcgi-request.ts'
 import { drained, dump, emitClose, internals, probed, requestInternals } from './node-private.ts'
 import { separateHead, useCgiHead } from './outgoing.ts'
 import { StandInSocket, type StandInOwner, type WriteCallback } from './stand-in-socket.ts'
 import { TextHead } from './text-head.ts'
 
-/** Where the bytes of an exchange go; `transport.ts` implements it. */
-export interface Outlet {
-  /** High-water marks of the real connection, in bytes: what node:http would report. */
-  readonly writableHighWaterMark: number
-  readonly readableHighWaterMark: number
-  /** The exchange has content to send, or is complete. */
-  schedule(exchange: Exchange): void
-  /** Whether the exchange can take more of its body has changed. */
-  bodyFlow(exchange: Exchange): void
-  /** The app has given the response up: it cannot be completed. */
-  failed(exchange: Exchange, error: Error | undefined): void
-  /** Text for the web server's error log; `done` is called when it is out, or could not go. */
-  stderr(exchange: Exchange, text: Uint8Array, done: () => void): void
-}
-
-/** What does not change from request to request. */
-export interface ExchangeContext {
-  /** Requests are emitted on it. */
-  readonly server: Server
-  readonly IncomingMessage: typeof http.IncomingMessage
-  readonly ServerResponse: typeof http.ServerResponse
-  /** Takes a request when its role is not Responder. */
-  readonly handlers: {
-    readonly authorizer:
-      | ((request: IncomingMessage, response: ServerResponse) => unknown)
-      | undefined
-    readonly filter: ((request: IncomingMessage, response: ServerResponse) => unknown) | undefined
-  }
-  readonly trustRemoteUser: boolean
-  /** Sees a request of the Responder role before it is emitted; true: it answers. */
-  readonly intercept: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
-  /** What a handler threw; without it the error is an uncaught exception, as under node:http. */
-  readonly handlerError:
-    | ((error: unknown, request: IncomingMessage, response: ServerResponse) => void)
-    | undefined
-}
-
 const requestStart = channel('http.server.request.start')
 const responseFinish = channel('http.server.response.finish')
-const continueExpectation = /(?:^|\W)100-continue(?:$|\W)/i
 
 /** One request and its response. */
 export class Exchange implements StandInOwner, FastcgiRequestOwner {
@@ -219,7 +182,7 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
       response.on('error', (error: unknown) => this.#unheard(error))
     if (this.role === filterRole) this.#data = dataStream(this)
     // One resource a request: without it AsyncLocalStorage.enterWith() leaks into the next request of the same read.
-    new AsyncResource('FASTCGIREQUEST').runInAsyncScope(emitRequest, this, this.#context)
+    new AsyncResource('FASTCGIREQUEST').runInAsyncScope(emitRequest, undefined, this, this.#context)
     // After the handler, as under node:http: it sees `complete` false even when there is no body.
     if (head.body === 'none' || head.contentLength === 0) {
       if (this.over) request.complete = true
@@ -547,18 +510,6 @@ function dataStream(exchange: Exchange): Readable {
   })
 }
 
-type ResponseConstructor = new (
-  request: IncomingMessage,
-  options: ResponseOptions,
-) => ServerResponse
-
-interface ResponseOptions {
-  readonly highWaterMark: number
-  readonly rejectNonStandardBodyWrites?: boolean
-}
-
-const filterRole = 3
-
 function endBodyNextTick(exchange: Exchange): void {
   process.nextTick(endBody, exchange)
 }
@@ -567,42 +518,14 @@ function endBody(exchange: Exchange): void {
   exchange.endBody()
 }
 
-function emitRequest(this: Exchange, context: ExchangeContext): void {
-  const { request, response } = this
-  const { server } = context
-  try {
-    if (this.role !== 1) {
-      const handler =
-        this.role === filterRole ? context.handlers.filter : context.handlers.authorizer
-      const result = handler?.(request, response)
-      const { handlerError } = context
-      if (handlerError && result instanceof Promise) {
-        result.catch((error: unknown) => handlerError(error, request, response))
-      }
-    } else if (context.intercept !== undefined && context.intercept(request, response)) {
-      // Answered.
-    } else if (request.headers.expect === undefined) {
-      server.emit('request', request, response)
-    } else if (continueExpectation.test(request.headers.expect)) {
-      internals(response)._expect_continue = true
-      if (server.listenerCount('checkContinue') > 0) server.emit('checkContinue', request, response)
-      else server.emit('request', request, response)
-    } else if (server.listenerCount('checkExpectation') > 0) {
-      server.emit('checkExpectation', request, response)
-    } else {
-      response.writeHead(417)
-      response.end()
-    }
-  } catch (error) {
-    if (context.handlerError) {
-      context.handlerError(error, request, response)
-    } else {
-      // As under node:http an uncaught exception; thrown from here it would cost the other requests of this read.
-      process.nextTick(() => {
-        throw error
-      })
-    }
-  }
+type ResponseConstructor = new (
+  request: IncomingMessage,
+  options: ResponseOptions,
+) => ServerResponse
+
+interface ResponseOptions {
+  readonly highWaterMark: number
+  readonly rejectNonStandardBodyWrites?: boolean
 }
 
 const optionsByMark = new Map<number, ResponseOptions>()

@@ -1,7 +1,8 @@
 // What a connection knows of its server.
 import type { Duplex } from 'node:stream'
 import type { HeadOptions } from '../../cgi/request-head.ts'
-import type { Exchange, ExchangeContext } from '../../http/exchange.ts'
+import type { ExchangeContext } from '../../http/exchange-context.ts'
+import type { Exchange } from '../../http/exchange.ts'
 import type { ConnectionLimits, ConnectionRequest } from '../../protocol/connection.ts'
 import type { ResolvedOptions } from '../options.ts'
 import type { Transport } from './transport.ts'
