@@ -1,4 +1,4 @@
-/** The command line: `pnpm bench [run|growth|profile|micro] [options]`. */
+/** The command line: `pnpm bench [run|growth|profile|micro|workers] [options]`. */
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { programPath } from './program.ts'
@@ -11,6 +11,7 @@ const HELP = `FastCGI for Node.js: benchmarks
   pnpm bench growth              how cost grows with params, body size, connections, requests in flight
   pnpm bench profile             where one implementation spends its time and what it allocates
   pnpm bench micro               the hot functions alone (mitata)
+  pnpm bench workers             four workers beside node:cluster with node:http, through nginx
   pnpm bench check               the quick run, compared with results/latest.json; warns, never fails
 
 Options
@@ -66,6 +67,17 @@ async function main(): Promise<void> {
   const [command = 'run'] = positionals
   if (command === 'micro') {
     runMicro(values.also[0]?.split('=')[1])
+    return
+  }
+  if (command === 'workers') {
+    const { runWorkers } = await import('./workers.ts')
+    await runWorkers({
+      node: values.node,
+      rounds: Number(values.rounds ?? 11),
+      seconds: Number(values.seconds ?? 1),
+      port: Number(values.port ?? 21_400),
+      json: values.json,
+    })
     return
   }
   if (!COMMANDS.includes(command))
