@@ -105,6 +105,12 @@ describe('fastcgi dev', () => {
     expect((await page(url)).text).toBe('hello /\n')
     await session!.close()
     site.remove()
+    const shared = scriptFor('./app.mjs').replace('@fastcgi/core', '@fastcgi/core/shared')
+    const alone = await start({ 'app.mjs': helloApp, 'app.fcgi': shared }, 'app.fcgi')
+    expect((await page(alone)).text).toBe('hello /\n')
+    expect(shown).not.toContain('shared')
+    await session!.close()
+    site.remove()
     const text =
       "import http from 'node:http'\nhttp.createServer((req, res) => res.end('by itself')).listen(3000)\n"
     const other = await start({ 'server.mjs': text }, 'server.mjs', { register: true })

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { createServer, serve, type Server } from '@fastcgi/core'
 import { startGateway, type Gateway } from '@fastcgi/core/gateway'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   helloApp,
   makeProject,
@@ -14,6 +14,8 @@ import {
   scriptFor,
 } from '../../../../test/support/cli.ts'
 import { type Front, startFront, type FrontFaults } from '../../../../test/support/front.ts'
+import { listeningServer, startNode } from '../../../../test/support/node-process.ts'
+import { hostsIn } from '../../../../test/support/shared-hosts.ts'
 import type { Finding } from '../doctor/finding.ts'
 import { serverPath } from '../doctor/script.ts'
 import { examine } from './doctor.ts'
@@ -196,15 +198,52 @@ describe('doctor of a file', () => {
     expect(trouble).toMatchObject({ check: 'memory-sessions', verdict: 'warning' })
   })
 
-  it('does not start a script that only a web server can start', async () => {
-    const site = project({
-      'app.mjs': helloApp,
-      'app.fcgi': scriptFor('./app.mjs').replace('@fastcgi/core', '@fastcgi/core/shared'),
+  describe('with shared', () => {
+    const store = 'class MemoryStore {}\nconst store = new MemoryStore()\n'
+    const sessions = `${store}export default (req, res) => { req.sessionStore = store; res.end() }\n`
+
+    /** A script that is one process for all, and the folder where it is looked for. */
+    const shared = (app: string, options = ''): [file: string, folder: string] => {
+      const site = project({
+        'app.mjs': app,
+        'app.fcgi': scriptFor('./app.mjs')
+          .replace('@fastcgi/core', '@fastcgi/core/shared')
+          .replace("import('./app.mjs')", `import('./app.mjs')${options}`),
+      })
+      const folder = site.file('private')
+      vi.stubEnv('FASTCGI_SHARED_DIR', folder)
+      cleanups.push(() => vi.unstubAllEnvs())
+      return [site.file('app.fcgi'), folder]
+    }
+
+    it('tries both the app and the one process, and leaves none behind', async () => {
+      const [file, folder] = shared(sessions)
+      const found = await findings([file])
+      expect(troubles(found)).toEqual([])
+      expect(found.slice(-3)).toMatchObject([
+        { check: 'load', verdict: 'ok' },
+        { check: 'answer', verdict: 'ok' },
+        { check: 'shared', verdict: 'ok' },
+      ])
+      expect(fs.readdirSync(folder)).toContain('key')
+      expect(hostsIn(folder)).toEqual([])
     })
-    const found = await findings([site.file('app.fcgi')])
-    expect(troubles(found)).toEqual([])
-    expect(found.at(-1)).toMatchObject({ check: 'load', verdict: 'unknown' })
-    expect(found.at(-1)!.fix).toContain('doctor app.js')
+
+    it('names what forbids the one process', async () => {
+      const [file, folder] = shared(helloApp)
+      fs.writeFileSync(folder, 'in its place')
+      const trouble = only(await findings([file]))
+      expect(trouble).toMatchObject({ check: 'shared', verdict: 'warning' })
+      expect(trouble.what).toContain(`${folder} is no folder`)
+    })
+
+    it('warns of sessions in the memory of workers', async () => {
+      const [file, folder] = shared(sessions, ', { workers: 1 }')
+      const trouble = only(await findings([file]))
+      expect(trouble).toMatchObject({ check: 'memory-sessions', verdict: 'warning' })
+      expect(trouble.fix).toContain('without workers')
+      expect(hostsIn(folder)).toEqual([])
+    })
   })
 
   it('takes an app that has no .fcgi', async () => {
@@ -359,6 +398,25 @@ describe('doctor of a URL', () => {
     const trouble = only(await findings([url, script]))
     expect(trouble).toMatchObject({ check: 'buffering', verdict: 'warning' })
     expect(trouble.fix).toContain('fastcgi_buffering off')
+  })
+
+  it('names processes that could not have one serve for all', async () => {
+    const site = project({
+      'app.mjs': helloApp,
+      'app.fcgi': scriptFor('./app.mjs').replace('@fastcgi/core', '@fastcgi/core/shared'),
+    })
+    const alone = startNode({
+      file: site.file('app.fcgi'),
+      stdin: await listeningServer(site.file('app.sock')),
+      env: { FASTCGI_SHARED_DIR: site.file('app.mjs') },
+    })
+    cleanups.push(() => alone.child.kill('SIGKILL'))
+    const connect = { socketPath: site.file('app.sock') }
+    const gateway = await startGateway({ connect, port: 0, log: false })
+    cleanups.push(() => gateway.close())
+    const trouble = only(await findings([gateway.url, site.file('app.fcgi')]))
+    expect(trouble).toMatchObject({ check: 'shared', verdict: 'warning' })
+    expect(trouble.what).toContain('app.mjs is no folder')
   })
 
   it('looks from outside where it does not know the script', async () => {

@@ -76,7 +76,8 @@ export class AppProcess {
     const { arguments: given, cwd, env } = this.#command
     const child = spawn(process.execPath, given, {
       cwd,
-      env: { ...process.env, ...env },
+      // With shared only a web server could start it.
+      env: { ...process.env, FASTCGI_SHARED: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
@@ -85,7 +86,10 @@ export class AppProcess {
       const take = (text: string): void => {
         output = (output + text).slice(-keptOutput)
         // What the core says of its socket and of its end concerns nobody here.
-        const shown = text.replaceAll(/^fastcgi: (?:listening on|SIGTERM:) .*\n/gm, '')
+        const shown = text.replaceAll(
+          /^fastcgi: (?:listening on|SIGTERM:|shared is switched off:) .*\n/gm,
+          '',
+        )
         if (shown !== '') this.#show(shown)
         if (/^fastcgi: listening on /m.test(output)) resolve({ type: 'listening' })
       }

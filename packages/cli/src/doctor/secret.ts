@@ -47,6 +47,8 @@ export interface Arrival {
   readonly node: string
   readonly nodeEnv?: string
   readonly memorySessions: boolean
+  /** Why a process that was to pass requests on (option `shared`) serves by itself. */
+  readonly notShared?: string
 }
 
 /** Reads an answer; undefined for what is none. */

@@ -4,6 +4,7 @@ import { failed, type Finding, ok, unknown, warning } from './finding.ts'
 import { ask, type Answer } from './http.ts'
 import { checkArrival } from './arrival.ts'
 import { type Arrival, readArrival, Secret } from './secret.ts'
+import { notShared } from './shared.ts'
 
 const kilobyte = 1024
 /** Sizes around the limits that servers have by default: 128 kB mod_fcgid, 1 MB nginx. */
@@ -274,6 +275,7 @@ class Visit {
           adviceOn('buffering', this.#server),
         ),
       )
+    if (arrival.notShared !== undefined) findings.push(notShared(arrival.notShared))
     findings.push(this.#processes(pids.size, arrival.memorySessions))
     return findings
   }

@@ -10,6 +10,7 @@ import { request } from '@fastcgi/core/client'
 import { explainOutput } from './explain.ts'
 import { failed, type Finding, ok, unknown, warning } from './finding.ts'
 import { readArrival, Secret } from './secret.ts'
+import { tryShared } from './shared.ts'
 
 /** mod_fcgid gives a process 60 s to answer at first, nginx any other 60 s; users give up long before. */
 const slowLoad = 8_000
@@ -28,7 +29,7 @@ export interface Trial {
   readonly page: string
 }
 
-/** Checks `load`, `answer` and `memory-sessions`. */
+/** Checks `load`, `answer`, `memory-sessions` and, where the script asks for it, `shared`. */
 export async function tryApp(trial: Trial): Promise<Finding[]> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'fastcgi-doctor-'))
   const socket = path.join(folder, 'app.sock')
@@ -39,7 +40,8 @@ export async function tryApp(trial: Trial): Promise<Finding[]> {
   const started = performance.now()
   const child = spawn(trial.node ?? process.execPath, words, {
     cwd: path.dirname(trial.file),
-    env: { PATH: trial.searchPath },
+    // With shared only a web server could start it; that is tried apart.
+    env: { PATH: trial.searchPath, FASTCGI_SHARED: '0' },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let output = ''
@@ -85,6 +87,7 @@ export async function tryApp(trial: Trial): Promise<Finding[]> {
       loaded(took),
       answered(trial.page, first.status, output),
       ...(await checkSessions(trial, socket, output)),
+      ...(isShared(output) ? [await tryShared(trial)] : []),
     ]
   } finally {
     await stop(child, ended)
@@ -122,13 +125,6 @@ function answered(page: string, status: number, output: string): Finding {
 }
 
 function endedEarly(how: string, output: string): Finding {
-  if (/shared is for the processes that a web server starts/.test(output)) {
-    return unknown(
-      'load',
-      'not tried: the script serves as one process for all (shared), which only a web server can start',
-      'fastcgi doctor app.js looks at the app itself; with the URL too, at the running site',
-    )
-  }
   const { what, fix } = explainOutput(output)
   return failed(
     'load',
@@ -138,8 +134,14 @@ function endedEarly(how: string, output: string): Finding {
   )
 }
 
+function isShared(output: string): boolean {
+  return output.includes('shared is switched off')
+}
+
 /** Sessions in memory: the app knows after a request, and express-session says it on the error stream. */
 async function checkSessions(trial: Trial, socket: string, output: string): Promise<Finding[]> {
+  // Of one process for all they are safe as long as that lives.
+  if (isShared(output) && !/\d workers? to serve/.test(output)) return []
   let inMemory = /MemoryStore is not designed for a production/.test(output)
   try {
     const secret = new Secret(trial.file)
@@ -164,7 +166,7 @@ async function checkSessions(trial: Trial, socket: string, output: string): Prom
     warning(
       'memory-sessions',
       'sessions are kept in memory: with several processes (mod_fcgid, workers) users are logged out at random',
-      'keep them in a signed cookie (cookie-session, koa-session, @fastify/secure-session), or in a store that all processes share (connect-redis, connect-pg-simple)\nor let one process run the app for all: serve(app, { shared: true })',
+      'keep them in a signed cookie (cookie-session, koa-session, @fastify/secure-session), or in a store that all processes share (connect-redis, connect-pg-simple)\nor let one process run the app for all: serve(app, { shared: true }), without workers',
     ),
   ]
 }
@@ -182,6 +184,10 @@ function tail(output: string): string | undefined {
   const lines = output
     .trimEnd()
     .split('\n')
-    .filter((line) => line !== '' && !/fastcgi: (?:listening on|NODE_ENV was not set)/.test(line))
+    .filter(
+      (line) =>
+        line !== '' &&
+        !/fastcgi: (?:listening on|NODE_ENV was not set|shared is switched off)/.test(line),
+    )
   return lines.length === 0 ? undefined : lines.slice(0, 12).join('\n')
 }

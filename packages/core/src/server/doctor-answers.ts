@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { DoctorQuestion } from './doctor.ts'
+import { outcome } from '../shared/wanted.ts'
 import { memorySessionsSeen } from './memory-sessions.ts'
 
 /** Longest response header that can be asked for, in bytes; web servers end at 4 to 100 KiB. */
@@ -76,6 +77,7 @@ function arrival(request: IncomingMessage): unknown {
     node: process.version,
     nodeEnv: process.env.NODE_ENV,
     memorySessions: memorySessionsSeen(),
+    notShared: outcome.notShared,
   }
 }
 

@@ -63,6 +63,17 @@ describe('@fastcgi/core/register', () => {
     expect(fs.existsSync(started.socketPath)).toBe(false)
   })
 
+  it('says that it has neither workers nor relays: the app is loaded in this process', async () => {
+    const env = { FASTCGI_WORKERS: '2', FASTCGI_SHARED: '1' }
+    const code = `${app.replace('PORT', '3000')}\nconsole.error('left:', Object.keys(process.env).join())`
+    const started = start(code, { env })
+    await started.waitForStderr(/ready /)
+    expect(started.stderr()).toMatch(
+      /FASTCGI_WORKERS is ignored: .*\n.*FASTCGI_SHARED is ignored: /,
+    )
+    expect(started.stderr()).not.toMatch(/left:.*FASTCGI_(?:WORKERS|SHARED)/)
+  })
+
   it('works in a .fcgi by require, spawned by a web server in another working directory', async () => {
     core.write('site/package.json', '{"type":"commonjs"}')
     core.write('site/server.mjs', app.replace('PORT', 'process.env.PORT || 3000'))

@@ -46,6 +46,10 @@ export function takeOverListen(): void {
     log.write('FASTCGI_WORKERS is ignored: this process loads the app, workers need serve()')
   }
   delete env.FASTCGI_WORKERS
+  if (env.FASTCGI_SHARED && env.FASTCGI_SHARED !== '0') {
+    log.write('FASTCGI_SHARED is ignored: this process loads the app, a relay needs serve()')
+  }
+  delete env.FASTCGI_SHARED
   const wanted = wantedPort(env)
   const start = findStart(options)
   const { type } = start.mode

@@ -6,6 +6,7 @@ import { Generations } from './generations.ts'
 import { greet } from './link.ts'
 import { Passage, type PassageOwner } from './passage.ts'
 import { HostError, Rendezvous, type FoundHost } from './rendezvous.ts'
+import { outcome } from './wanted.ts'
 
 /** A server that hands its connections on. */
 export interface Listener {
@@ -64,8 +65,10 @@ export class Relay implements PassageOwner {
       log(`process ${pid} serves for all, this one passes connections on to it`)
       return relay
     } catch (error) {
+      const { message } = error as Error
+      outcome.notShared = message
       log(
-        `one process for all (shared) cannot be had, this one serves by itself: ${(error as Error).message} [FCGI_NOT_SHARED]`,
+        `one process for all (shared) cannot be had, this one serves by itself: ${message} [FCGI_NOT_SHARED]`,
       )
       return undefined
     }

@@ -35,7 +35,8 @@ export async function serve(
     // The first act: without a listener Node opens its debugger on SIGUSR1.
     processShutdown().listen()
     if (isSpawned(options)) {
-      if (!sharedWanted(options.shared ?? true, options.arguments)) {
+      const say = (message: string): void => createLog(options.log).write(message)
+      if (!sharedWanted(options.shared ?? true, options.arguments, process.env, say)) {
         return serveAlone(app, { ...options, shared: false })
       }
       // Under h2o, which starts its processes once, a changed script must not end them.

@@ -381,6 +381,25 @@ describe('where it cannot be', () => {
     expect(started.stderr()).toMatch(/shared is for the processes that a web server starts/)
   })
 
+  it.each(['light.cjs', 'full.cjs'])('is switched off by FASTCGI_SHARED=0 (%s)', async (script) => {
+    const env = { FASTCGI_SHARED: '0' }
+    core.write('wants.cjs', scriptOf('@fastcgi/core', 'shared: true'))
+    const file = script === 'full.cjs' ? 'wants.cjs' : script
+    const alone = await relay(file, { env })
+    expect(await hostOf(alone)).toBe(alone.pid)
+    const own = { ...alone, socketPath: join(core.folder, 'own.sock') }
+    const listening = startNode({
+      file: join(core.folder, file),
+      args: ['--listen', own.socketPath],
+      env,
+    })
+    await listening.waitForStderr(/listening on/)
+    expect(await hostOf(own)).toBe(listening.pid)
+    for (const { stderr } of [alone, listening]) {
+      expect(stderr().match(/shared is switched off: FASTCGI_SHARED=0/g)).toHaveLength(1)
+    }
+  })
+
   it('gives nobody the host who does not know the key', async () => {
     const through = await relay('light.cjs')
     const host = await hostOf(through)

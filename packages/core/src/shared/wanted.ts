@@ -5,6 +5,9 @@ import type { ServeOptions } from '../server/serve-options.ts'
 
 const variable = 'FASTCGI_SHARED'
 
+/** What became of it in this process: why it serves by itself though it was to be a relay. `fastcgi doctor` asks. */
+export const outcome: { notShared: string | undefined } = { notShared: undefined }
+
 /**
  * Whether it is asked for; the first that is set counts, but FASTCGI_SHARED=0 before all. The variable goes, so that no child process takes it for its
  * own. Not to be called under CGI, where the arguments are the client's.
@@ -13,14 +16,15 @@ export function sharedWanted(
   option: boolean | undefined,
   given: readonly string[] = process.argv.slice(2),
   env: Record<string, string | undefined> = process.env,
+  log: (message: string) => void = () => {},
 ): boolean {
   const value = env[variable]
   delete env[variable]
-  if (value === '0') return false
-  if (option !== undefined) return option
   const end = given.indexOf('--')
-  if ((end === -1 ? given : given.slice(0, end)).includes('--shared')) return true
-  return value !== undefined && value !== ''
+  const asked = option ?? (end === -1 ? given : given.slice(0, end)).includes('--shared')
+  if (value !== '0') return asked || (option === undefined && value !== undefined && value !== '')
+  if (asked) log('shared is switched off: FASTCGI_SHARED=0')
+  return false
 }
 
 /**
@@ -34,7 +38,7 @@ export function sharedIn(
   log: (message: string) => void,
 ): boolean {
   if (type === 'cgi' || type === 'worker' || type === 'usage') return false
-  const wanted = sharedWanted(options.shared, options.arguments)
+  const wanted = sharedWanted(options.shared, options.arguments, process.env, log)
   if (!wanted || type === 'host' || type === 'gateway') return false
   if (type === 'spawned') {
     if (options.signals !== false) return true
