@@ -1,6 +1,6 @@
 // The result of reading PARAMS, and the options that decide how they are read.
 
-import type { EntryScript } from './mount.ts'
+import type { EntryScript } from './entry-script.ts'
 import type { HeadWarning } from './warnings.ts'
 
 /** What decides how params are read; limits are in bytes and come from the server's options. */

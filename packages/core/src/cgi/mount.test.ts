@@ -92,6 +92,12 @@ const rootServers: Record<string, (path: string) => Params> = {
     SCRIPT_FILENAME: own + served(path),
     DOCUMENT_ROOT: docroot,
   }),
+  'mod_proxy_fcgi ProxyPass to the script': (path) => ({
+    SERVER_SOFTWARE: 'Apache/2.4.71',
+    SCRIPT_NAME: served(path),
+    SCRIPT_FILENAME: 'proxy:fcgi://localhost' + own + served(path),
+    DOCUMENT_ROOT: docroot,
+  }),
   'mod_proxy_fcgi SetHandler in Location': (path) => ({
     SERVER_SOFTWARE: 'Apache/2.4.71',
     ...cutFirst(served(path)),
@@ -581,6 +587,63 @@ describe('prefix', () => {
   })
 })
 
+describe('a script behind another address', () => {
+  const proxied = (scriptFilename: string, scriptName: string, path = scriptName): Params => ({
+    SERVER_SOFTWARE: 'Apache/2.4.71',
+    SCRIPT_FILENAME: scriptFilename,
+    SCRIPT_NAME: scriptName,
+    REQUEST_URI: path,
+    DOCUMENT_ROOT: '/var/www',
+  })
+
+  it('ProxyPassMatch ^/app(/.*)?$ to the script: what follows the script follows the mount', () => {
+    const of = (rest: string, path?: string): [string, string] =>
+      mountAndUrl(proxied(`proxy:fcgi://localhost${own}${rest}`, `/app${rest}`, path))
+    expect(of('/x')).toEqual(['/app', '/x'])
+    expect(of('/')).toEqual(['/app', '/'])
+    expect(of('/b', '/a/../app//b')).toEqual(['/app', '//b'])
+  })
+
+  it('is no mount where the client has written the path of the script', () => {
+    for (const path of [own + '/x', '/entry/app.fcgi/x', '/app.fcgi/x']) {
+      const file = own + path.slice(path.indexOf('.fcgi') + 5)
+      const head = read(proxied('proxy:fcgi://localhost' + file, path))
+      expect([head.mount, head.url], path).toEqual(['', path])
+      expect(head.warning?.code).toBe('CGI_MOUNT_WHOLE_PATH')
+    }
+  })
+
+  it('alias.url to the script: lighttpd names the alias as its root', () => {
+    const params = {
+      SERVER_SOFTWARE: 'lighttpd/1.4.69',
+      SCRIPT_NAME: '/app',
+      SCRIPT_FILENAME: '/srv/other.fcgi',
+      DOCUMENT_ROOT: '/srv/other.fcgi',
+    }
+    expect(mountAndUrl({ ...params, PATH_INFO: '/x', REQUEST_URI: '/app/x' })).toEqual([
+      '/app',
+      '/x',
+    ])
+    expect(mountAndUrl({ ...params, REQUEST_URI: '/app' })).toEqual(['/app', '/'])
+  })
+
+  it('env SCRIPT_NAME of Caddy counts, whatever is in PATH_INFO', () => {
+    const params = {
+      SERVER_SOFTWARE: 'Caddy/2.6.2',
+      SCRIPT_NAME: '/app',
+      PATH_INFO: '',
+      SCRIPT_FILENAME: '/var/www/app.fcgi',
+      DOCUMENT_ROOT: '/var/www',
+    }
+    expect(mountAndUrl({ ...params, REQUEST_URI: '/app/x' })).toEqual(['/app', '/x'])
+    expect(mountAndUrl({ ...params, REQUEST_URI: '/app' })).toEqual(['/app', '/'])
+    // What Caddy makes of a path it does not rewrite.
+    expect(
+      mountAndUrl({ ...params, SCRIPT_FILENAME: '/var/www/app', REQUEST_URI: '/app' }),
+    ).toEqual(['', '/app'])
+  })
+})
+
 describe('option mount', () => {
   it('overrides what the server says', () => {
     const params = {
@@ -645,6 +708,43 @@ describe('a warning', () => {
       { SERVER_SOFTWARE: 'Caddy/2.6', SCRIPT_NAME: '', PATH_INFO: '/x', REQUEST_URI: '/app/x' },
       'STRIPPED',
       'handle_path',
+    ],
+    'Caddy that splits what it does not rewrite': [
+      {
+        ...{ SERVER_SOFTWARE: 'Caddy/2.6', SCRIPT_NAME: '/x', PATH_INFO: '' },
+        ...{ SCRIPT_FILENAME: '/var/www/x', DOCUMENT_ROOT: '/var/www' },
+      },
+      'WHOLE_PATH',
+      'rewrite * /app.fcgi{path}',
+    ],
+    'nginx that strips': [
+      { SERVER_SOFTWARE: 'nginx/1', SCRIPT_NAME: '', PATH_INFO: '/x', REQUEST_URI: '/app/x' },
+      'STRIPPED',
+      'fastcgi_param FASTCGI_MOUNT /app;',
+    ],
+    'Apache that strips': [
+      {
+        ...{ SERVER_SOFTWARE: 'Apache/2.4', SCRIPT_NAME: '/app.fcgi', PATH_INFO: '/x' },
+        ...{ SCRIPT_FILENAME: own, DOCUMENT_ROOT: docroot, REQUEST_URI: '/app/x' },
+      },
+      'STRIPPED',
+      'SetEnv FASTCGI_MOUNT /app',
+    ],
+    'lighttpd that strips': [
+      {
+        ...{ SERVER_SOFTWARE: 'lighttpd/1.4', SCRIPT_NAME: '/app.fcgi', PATH_INFO: '/x' },
+        ...{ SCRIPT_FILENAME: '/var/www/app.fcgi', REQUEST_URI: '/app/x' },
+      },
+      'STRIPPED',
+      'setenv.add-environment',
+    ],
+    'nginx with the whole path in PATH_INFO': [
+      {
+        ...{ SERVER_SOFTWARE: 'nginx/1', SCRIPT_NAME: '/app', PATH_INFO: '/app/x' },
+        REQUEST_URI: '/app/x',
+      },
+      'TWICE',
+      'fastcgi_param PATH_INFO $fastcgi_path_info;',
     ],
     'a split pattern': [
       {

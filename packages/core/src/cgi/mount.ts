@@ -1,6 +1,7 @@
 // Where the app is mounted, from what the web server's *configuration* fixes and never from what a client wrote in
 // its URL: SCRIPT_NAME alone does not tell, since many servers put the client's path there.
 
+import { filePath, isOwnScript, lastSegment, type EntryScript } from './entry-script.ts'
 import { decodePath, mountEnd, normalizePath } from './target.ts'
 import { mountWarning, type HeadWarning, type MountDoubt } from './warnings.ts'
 import { WebServer } from './web-server.ts'
@@ -18,16 +19,6 @@ export interface MountFacts {
   readonly contextPrefix: string
   readonly contextDocumentRoot: string
   readonly server: WebServer
-}
-
-/** Which file is the entry script. */
-export interface EntryScript {
-  /** Real path of the entry script; empty when not known. */
-  readonly script?: string
-  /** Other paths the script is known by, such as the link it was started through. */
-  readonly scriptAliases?: readonly string[]
-  /** Real path of a path, the same path when there is none. Asked only for paths whose last segment is the script's. */
-  readonly resolve?: (path: string) => string
 }
 
 /** A mount, and where the raw path leaves it. */
@@ -162,18 +153,6 @@ function isOwnAddress(facts: MountFacts, entry: EntryScript): boolean {
   )
 }
 
-/** Whether a file is the entry script, asking the file system only when the name at least is right. */
-function isOwnScript(file: string, entry: EntryScript): boolean {
-  const { script = '', scriptAliases = [], resolve } = entry
-  if (file === '' || script === '') return false
-  if (file === script || scriptAliases.includes(file)) return true
-  const name = lastSegment(file)
-  if (name !== lastSegment(script) && !scriptAliases.some((alias) => lastSegment(alias) === name)) {
-    return false
-  }
-  return resolve !== undefined && resolve(file) === script
-}
-
 function ownMount(facts: MountFacts): Mount {
   const { path, scriptName, pathInfo = '' } = facts
   const end = mountEnd(path, scriptName, isRaw(facts.server))
@@ -256,17 +235,6 @@ function isJoined(file: string, directory: string, name: string): boolean {
     file.startsWith(directory) &&
     file.endsWith(name)
   )
-}
-
-/** mod_proxy_fcgi writes `proxy:fcgi://localhost//srv/app.fcgi` for /srv/app.fcgi. */
-function filePath(scriptFilename: string): string {
-  if (!scriptFilename.startsWith('proxy:') && !scriptFilename.startsWith('//'))
-    return scriptFilename
-  return scriptFilename.replace(/^(?:proxy:[a-z]+:\/\/[^/]*)?\/*/, '/')
-}
-
-function lastSegment(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1)
 }
 
 function withoutSlash(path: string): string {
