@@ -136,6 +136,38 @@ describe('how many at once', () => {
     expect(server.statistics).toMatchObject({ openConnections: 1, running: 0 })
   })
 
+  it('PARAMS that never end, on many connections: 64 MiB in all, and who holds most pays', async () => {
+    const { connect, log, server } = await serving((_req, res) => res.end('well'))
+    const modest = await connect()
+    modest.write(begin(1, 1, 1), record(4, 1, pair('HTTP_X', 'x'.repeat(1000))))
+    const full = record(4, 1, Buffer.alloc(60_000))
+    const greedy: RawPeer[] = []
+    // Each holds 7.7 MB: with the ninth it is too much.
+    for (let n = 0; n < 10; n++) {
+      const peer = await connect()
+      greedy.push(peer)
+      for (let id = 1; id <= 32; id++) {
+        full.writeUInt16BE(id, 2)
+        await peer.flush(Buffer.concat([begin(id, 1, 1), full, full, full, full]))
+      }
+    }
+    await settled(() => greedy.filter(({ ended }) => ended).length === 2, 'two are closed')
+    expect(log).toHaveLength(2)
+    expect(log[0]).toMatch(/^a connection was closed: 67\d{6} bytes .*FCGI_TOO_MANY_PENDING/)
+    modest.write(params(1, requestParams()), stdinEnd(1))
+    expect(bodyOf(await modest.answer(1))).toBe('well')
+    for (const peer of greedy) peer.socket.destroy()
+    await settled(() => server.statistics.openConnections === 1, 'they are gone')
+    // What they held counts no more.
+    const after = await connect()
+    for (let id = 1; id <= 32; id++) {
+      full.writeUInt16BE(id, 2)
+      await after.flush(Buffer.concat([begin(id, 1, 1), full, full, full, full]))
+    }
+    after.write(params(1, requestParams()), stdinEnd(1))
+    expect(await after.answer(1)).toMatchObject({ appStatus: 0 })
+  })
+
   it('without multiplex a second request on a connection is told so, and the first goes on', async () => {
     const held: (() => void)[] = []
     const { connect } = await serving((_req, res) => void held.push(() => res.end('late')), {

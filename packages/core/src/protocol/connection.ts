@@ -75,6 +75,14 @@ export class Connection<C> {
     return this.#table.pending
   }
 
+  /** Bytes of PARAMS kept for the requests whose PARAMS is not complete. */
+  get heldParams(): number {
+    if (this.#table.pending === 0) return 0
+    let bytes = 0
+    for (const request of this.#table.values()) bytes += request.params.length
+    return bytes
+  }
+
   /**
    * True after the last event of the connection: an error, or a request ended that asked for the
    * close.

@@ -98,6 +98,7 @@ export interface ResolvedOptions {
   readonly maxRequests: number
   readonly maxRequestsPerConnection: number
   readonly maxPendingPerConnection: number
+  readonly maxHeldParams: number
   readonly maxParamsBytes: number
   readonly maxParams: number
   readonly maxParamNameLength: number
@@ -128,6 +129,11 @@ const MAX_REQUESTS = 4096
 const MAX_REQUESTS_PER_CONNECTION = 256
 /** A request without its params holds up to `maxParamsBytes`: 8 MiB a connection. HAProxy sends BEGIN and PARAMS together. */
 const MAX_PENDING_PER_CONNECTION = 32
+/**
+ * What requests that are still arriving hold on all connections together: 256 of the largest. Web servers send a
+ * request's params in one go; above this the connection that holds most is closed.
+ */
+const MAX_HELD_PARAMS = 64 * 1024 * 1024
 /** nginx refuses to send more than 64 KiB; Apache's and h2o's limits are near 100 KiB with certificates in SSL_*. */
 const MAX_PARAMS_BYTES = 256 * 1024
 /** 600 headers pass every web server tried; node:http's own limit is 2000 headers. */
@@ -192,6 +198,7 @@ export function resolveOptions(options: ServerOptions = {}): ResolvedOptions {
     maxRequests: count('maxRequests', MAX_REQUESTS),
     maxRequestsPerConnection: count('maxRequestsPerConnection', MAX_REQUESTS_PER_CONNECTION),
     maxPendingPerConnection: MAX_PENDING_PER_CONNECTION,
+    maxHeldParams: MAX_HELD_PARAMS,
     maxParamsBytes: count('maxParamsBytes', MAX_PARAMS_BYTES, 1024),
     maxParams: count('maxParams', MAX_PARAMS),
     maxParamNameLength: count('maxParamNameLength', MAX_PARAM_NAME_LENGTH),

@@ -128,6 +128,7 @@ export class Server extends http.Server {
         handlerError: resolved.handlerError,
       } as TransportContext['exchange'],
       running: 0,
+      heldParams: 0,
       clock: 0,
       counts: { connections: 0, requests: 0, aborted: 0, failed: 0, refused: 0 },
       faulted: (error, socket) => {
@@ -145,8 +146,23 @@ export class Server extends http.Server {
         }
         this.#warn(code, message)
       },
+      tooMuchHeld: () => this.#closeGreediest(),
       closed: (transport) => this.#forget(transport),
     }
+  }
+
+  /** The connection that holds most of what is still arriving pays for it. */
+  #closeGreediest(): void {
+    let greediest: Transport | undefined
+    for (const transport of this.#transports) {
+      if (transport.heldParams > (greediest?.heldParams ?? 0)) greediest = transport
+    }
+    if (greediest === undefined) return
+    this.#warn(
+      'FCGI_TOO_MANY_PENDING',
+      `a connection was closed: ${this.#context.heldParams} bytes of params wait for their end on all connections, ${greediest.heldParams} on this one`,
+    )
+    greediest.destroy()
   }
 
   /**

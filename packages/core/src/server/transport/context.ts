@@ -18,6 +18,8 @@ export interface TransportContext {
   readonly exchange: ExchangeContext
   /** Requests running on all connections. */
   running: number
+  /** Bytes of PARAMS kept on all connections for requests that are still arriving. */
+  heldParams: number
   /**
    * Milliseconds, as the server's own ticks count them: when the next tick comes. Neither a step of the system's clock
    * nor a handler that blocks the process counts as silence of a peer.
@@ -28,6 +30,8 @@ export interface TransportContext {
   faulted(error: Error, socket: Duplex): void
   /** The params of a request are not what a well-set-up server sends. */
   warned(code: string, message: string): void
+  /** More PARAMS than `maxHeldParams` are kept. */
+  tooMuchHeld(): void
   /** The connection is gone. */
   closed(transport: Transport): void
 }

@@ -51,6 +51,7 @@ export class Transport implements Outlet {
   #doomedSince = 0
   /** Nothing has come yet. */
   #fresh = true
+  #heldParams = 0
   #idleSince: number
   #closingSince = 0
   #gone = false
@@ -106,6 +107,21 @@ export class Transport implements Outlet {
     }
     this.#reading.received(chunk.length)
     this.#fresh = false
+    if (this.#heldParams > 0 || this.#connection.pending > 0)
+      this.#hold(this.#gone ? 0 : this.#connection.heldParams)
+  }
+
+  /** Bytes of PARAMS kept for requests that are still arriving, as of the last read. */
+  get heldParams(): number {
+    return this.#heldParams
+  }
+
+  #hold(bytes: number): void {
+    const context = this.#context
+    const more = bytes - this.#heldParams
+    this.#heldParams = bytes
+    context.heldParams += more
+    if (more > 0 && context.heldParams > context.options.maxHeldParams) context.tooMuchHeld()
   }
 
   #handle(event: ConnectionEvent<Exchange>): void {
@@ -456,6 +472,7 @@ export class Transport implements Outlet {
     if (this.#gone) return
     this.#gone = true
     this.#closing = true
+    this.#hold(0)
     this.#reading.stop()
     this.#sending.stop()
     for (const request of [...this.#connection.requests()]) {
