@@ -1,6 +1,13 @@
 import fs from 'node:fs'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { helloApp, makeProject, type Project, scriptFor } from '../../../../test/support/cli.ts'
+import {
+  command,
+  helloApp,
+  makeProject,
+  type Project,
+  scriptFor,
+} from '../../../../test/support/cli.ts'
+import { startNode } from '../../../../test/support/node-process.ts'
 import { until } from '../../../../test/support/until.ts'
 import { type DevSession, startDev } from './dev.ts'
 
@@ -98,6 +105,31 @@ describe('fastcgi dev', () => {
     })
     expect(url).toMatch(/\/shop\/$/)
     expect((await page(`${url}x`)).text).toMatch(/^\/x \/shop Apache\/.*mod_fcgid/)
+  })
+
+  it('says what a server that does not tell the mount needs to be told', async () => {
+    const app = 'export default (req, res) => res.end(`${req.url} ${req.fastcgi.mount}`)\n'
+    const url = await start({ 'app.mjs': app }, 'app.mjs', { mount: '/shop', as: 'h2o' })
+    expect((await page(url)).text).toBe('/shop/ ')
+    expect(shown).toContain('fastcgi init h2o --mount /shop')
+  })
+
+  it('opens a browser when asked to, and ends with 0', async () => {
+    site = makeProject({ 'app.mjs': helloApp, 'bin/xdg-open': '#!/bin/sh\necho "$1" >opened\n' })
+    fs.chmodSync(site.file('bin/xdg-open'), 0o755)
+    const dev = startNode({
+      file: command,
+      args: ['dev', 'app.mjs', '--port', '0', '--open', '--no-watch'],
+      cwd: site.folder,
+      env: { PATH: `${site.file('bin')}:${String(process.env['PATH'])}` },
+    })
+    await dev.waitForStderr(/app\.mjs: http/)
+    const opened = (): string =>
+      fs.existsSync(site.file('opened')) ? fs.readFileSync(site.file('opened'), 'utf8') : ''
+    await until(() => opened().endsWith('\n'), dev.stderr)
+    expect(dev.stderr()).toContain(`app.mjs: ${opened()}`)
+    dev.child.kill('SIGTERM')
+    expect(await dev.ended).toBe(0)
   })
 
   it('runs a .fcgi, and an app that calls listen() itself', async () => {

@@ -4,7 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startGateway, type Gateway, type GatewayOptions } from '@fastcgi/core/gateway'
+import {
+  startGateway,
+  WEB_SERVERS,
+  type Gateway,
+  type GatewayOptions,
+  type WebServer,
+} from '@fastcgi/core/gateway'
 import { Command, Option } from 'commander'
 import { AppProcess } from '../dev/app-process.ts'
 import { startFallback } from '../dev/fallback.ts'
@@ -12,16 +18,13 @@ import { watchSources } from '../dev/watch.ts'
 import { findEntry, manifestOf } from '../entry.ts'
 import { ExitCode, Failure } from '../exit.ts'
 
-/** The servers that the gateway imitates. */
-export const servers = [
-  'apache-mod_fcgid',
-  'apache-mod_proxy_fcgi',
-  'nginx',
-  'lighttpd',
-  'haproxy',
-  'caddy',
-  'h2o',
-] as const
+/** Those that do not say where an app is mounted unless told to; what `init` calls the configuration that tells them. */
+const silent: Partial<Record<WebServer, string>> = {
+  'apache-mod_proxy_fcgi': 'apache',
+  lighttpd: 'lighttpd',
+  caddy: 'caddy',
+  h2o: 'h2o',
+}
 
 const examples = `
 Examples:
@@ -38,7 +41,7 @@ When a .js, .mjs, .cjs, .ts, .json or .env file changes, the app is started anew
 
 interface Given {
   port?: string
-  as?: (typeof servers)[number]
+  as?: WebServer
   mount?: string
   open?: boolean
   watch: boolean
@@ -55,7 +58,9 @@ export function devCommand(): Command {
     )
     .option('--port <PORT>', 'default $PORT or 8080; 0: any free one')
     .addOption(
-      new Option('--as <SERVER>', 'send the variables as this server does').choices([...servers]),
+      new Option('--as <SERVER>', 'send the variables as this server does').choices([
+        ...WEB_SERVERS,
+      ]),
     )
     .option('--mount <PATH>', 'where the app is mounted')
     .option('--open', 'open a browser')
@@ -65,11 +70,11 @@ export function devCommand(): Command {
     .action(async (named: string | undefined, given: Given) => {
       const entry = findEntry(named)
       const session = await startDev(entry, given, (line) => void process.stderr.write(line))
-      if (given.open === true) openBrowser(session.url)
       const end = (): void => {
         void session.close().then(() => process.exit(ExitCode.Ok))
       }
       process.once('SIGINT', end).once('SIGTERM', end)
+      if (given.open === true) openBrowser(session.url)
     })
 }
 
@@ -126,6 +131,12 @@ export async function startDev(
   show(
     `${path.basename(entry)}${given.as === undefined ? '' : ` as under ${given.as}`}: ${gateway.url}\n`,
   )
+  const configuration = given.as === undefined ? undefined : silent[given.as]
+  if (given.mount !== undefined && configuration !== undefined) {
+    show(
+      `${given.as} by itself does not tell an app where it is mounted, as you see here; this writes what tells it: fastcgi init ${configuration} --mount ${given.mount}\n`,
+    )
+  }
   return {
     url: gateway.url,
     gateway,
