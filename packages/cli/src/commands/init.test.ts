@@ -39,7 +39,8 @@ describe('configurations', () => {
   it.each(recipeNames)('of %s have this app in every place', (name) => {
     for (const mount of ['', '/buy']) {
       for (const { text } of configFiles(name, { ...site, mount })) {
-        expect(text).not.toMatch(/myapp|\/srv\/|example\.com|run\/express/)
+        expect(text).not.toMatch(/myapp|\/srv\/|example\.com|run\/express|a2ensite root/)
+        expect(text).not.toMatch(/sites-available\/example|store\.test\/app/)
         expect(mount === '' || !/(?<![\w}])\/app(?![\w.])/.test(text), text).toBe(true)
         // What a server needs to find the app: its script, or its socket.
         expect(text).toMatch(/fcgi\/start\.fcgi|start\.fcgi|\/run\/store\/store\.sock/)
@@ -134,6 +135,16 @@ describe('fastcgi init', () => {
     expect(fs.readFileSync(site.file('app.fcgi'), 'utf8')).toContain(
       "require('@fastcgi/core/register')",
     )
+  })
+
+  it('nginx: says what starts the app, with what was said of the site', async () => {
+    const site = project({ 'app.mjs': helloApp })
+    const { stdout } = await at(site, 'init', 'nginx', '--mount', '/shop', '--host', 'example.com')
+    expect(stdout).toContain('npx fastcgi init systemd --mount /shop --host example.com, so that')
+    expect(stdout).toMatch(
+      /at once: \.\/app\.fcgi --listen \/run\/[\w-]+\/app\.sock --group www-data\n/,
+    )
+    expect(stdout).toMatch(/npx fastcgi doctor http:\/\/example\.com\/shop\/ app\.fcgi\n$/)
   })
 
   it('takes the adapter for what the app imports, and says when it must be installed', async () => {

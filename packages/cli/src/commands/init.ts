@@ -205,10 +205,24 @@ function nextSteps(server: RecipeName, plan: Plan, given: Given): string {
     ...recipes[server].next(site, folder),
   ]
   if (!recipes[server].starts(site.mount)) {
+    const program = script.includes('/') ? script : `./${script}`
     steps.push(
-      `fastcgi init systemd${given.socket === undefined ? '' : ` --socket ${given.socket}`}, so that the app listens on ${site.socket}; to try it at once: ${script} --listen ${site.socket} --group www-data`,
+      `npx fastcgi init systemd${sameSite(given)}, so that the app listens on ${site.socket}; to try it at once: ${program} --listen ${site.socket} --group www-data`,
     )
   }
   steps.push(`npx fastcgi doctor http://${site.host}${site.mount}/ ${script}`)
   return ['Next:', ...steps.map((step, i) => `  ${i + 1}. ${step}`)].join('\n')
+}
+
+/** What was said of the site, for another `init` of the same. */
+function sameSite(given: Given): string {
+  const said = {
+    ...{ entry: given.entry, name: given.name, mount: given.mount, socket: given.socket },
+    host: given.host === 'localhost' ? undefined : given.host,
+    script: given.script === 'app.fcgi' ? undefined : given.script,
+    out: given.out === 'deploy' ? undefined : given.out,
+  }
+  return Object.entries(said)
+    .map(([name, value]) => (value === undefined ? '' : ` --${name} ${value}`))
+    .join('')
 }

@@ -101,8 +101,11 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
       [mount === '' ? 'lighttpd/spawn.conf' : 'lighttpd/subpath.conf', 'lighttpd.conf'],
     ],
     starts: (mount) => mount === '',
-    next: ({ name, socket }, folder) => [
-      `mkdir -p ${path.dirname(socket)} && chown www-data ${path.dirname(socket)}`,
+    next: ({ name, socket, mount }, folder) => [
+      // systemd makes the folder of its socket itself.
+      ...(mount === ''
+        ? [`mkdir -p ${path.dirname(socket)} && chown www-data ${path.dirname(socket)}`]
+        : []),
       `cp ${folder}/lighttpd.conf /etc/lighttpd/conf-available/50-${name}.conf`,
       `lighty-enable-mod ${name} && systemctl reload lighttpd`,
     ],
@@ -167,7 +170,11 @@ export function readTemplate(name: string): string {
 function fill(template: string, site: Site): string {
   let text = template
   // "/app" as a path of the site, not as a part of a file's path.
-  if (site.mount !== '') text = text.replaceAll(/(?<![\w}])\/app(?![\w.])/g, site.mount)
+  if (site.mount !== '') {
+    text = text
+      .replaceAll(/(?<![\w}])\/app(?![\w.])/g, site.mount)
+      .replaceAll('example.com/app/', `example.com${site.mount}/`)
+  }
   const replaced: readonly (readonly [string, string])[] = [
     ['${APP}/public', `${site.root}/public`],
     ['${APP}/app.fcgi', site.script],
@@ -184,6 +191,8 @@ function fill(template: string, site: Site): string {
     // By its name alone, so that Caddy gets a certificate; and with its admin socket, which a reload needs.
     ['http://localhost:80', site.host === 'localhost' ? 'http://localhost:80' : site.host],
     ['{\n\tadmin off\n}\n\n', ''],
+    ['sites-available/example', `sites-available/${site.name}`],
+    ['a2ensite root', `a2ensite ${site.name}`],
     ['bind 127.0.0.1:80', 'bind :80'],
     ['host: 127.0.0.1', 'host: 0.0.0.0'],
   ]
