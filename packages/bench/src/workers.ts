@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { CASES, type BenchCase } from './cases.ts'
+import { CASES, HELLO, type BenchCase } from './cases.ts'
 import { endWithThisProcess, track } from './children.ts'
 import { IMPLEMENTATIONS, type Implementation } from './implementations.ts'
 import { runWrk, wrkVersion } from './load/wrk.ts'
@@ -38,6 +38,8 @@ const CONTESTANTS: readonly { readonly id: PoolId; readonly kept: boolean }[] = 
   { id: 'http', kept: false },
 ]
 
+const HELLO_CASE = CASES.find(({ id }) => id === 'hello') as BenchCase
+
 interface Round {
   readonly requestsPerSecond: number
   readonly cpuMicros: number
@@ -63,6 +65,18 @@ async function start(id: PoolId, socket: string, node: string | undefined): Prom
   return child
 }
 
+/** The socket is there before the workers are. */
+async function firstAnswer({ port }: Site): Promise<void> {
+  for (let waited = 0; waited < 20_000; waited += 50) {
+    const answer = await fetch(`http://127.0.0.1:${port}${HELLO_CASE.request.path}`).catch(
+      () => undefined,
+    )
+    if (answer && (await answer.text()) === HELLO) return
+    await delay(50)
+  }
+  throw new Error(`no answer on port ${port}`)
+}
+
 /** @throws Error where nginx or wrk is missing */
 export async function runWorkers(options: WorkersOptions): Promise<void> {
   if (nginxVersion() === undefined || wrkVersion() === undefined) {
@@ -80,6 +94,7 @@ export async function runWorkers(options: WorkersOptions): Promise<void> {
     siteOf(id, kept, options.port + i, sockets[id]),
   )
   await using _nginx = await Nginx.start(folder, sites)
+  for (const site of sites) await firstAnswer(site)
   const rounds = await takeRounds(options, folder, sites, pools)
   const text = table(rounds)
   const node = execFileSync(options.node ?? process.execPath, ['--version'], { encoding: 'latin1' })
@@ -99,7 +114,7 @@ async function takeRounds(
   sites: readonly Site[],
   pools: Readonly<Record<PoolId, ChildProcess>>,
 ): Promise<Round[][]> {
-  const { request } = CASES.find(({ id }) => id === 'hello') as BenchCase
+  const { request } = HELLO_CASE
   const rounds: Round[][] = CONTESTANTS.map(() => [])
   for (let round = -1; round < count; round += 1) {
     const order = [...CONTESTANTS.entries()]
