@@ -101,6 +101,12 @@ const rows: readonly Row[] = [
     help: 'where the app is mounted, if the web server does not tell',
   },
   {
+    name: 'script',
+    kind: 'text',
+    value: 'FILE',
+    help: 'the file that the web server’s SCRIPT_FILENAME names; default: ENTRY',
+  },
+  {
     name: 'target',
     kind: 'text',
     value: 'FORM',

@@ -116,6 +116,22 @@ describe('fastcgi serve', () => {
     expect(await ask(site, '/here/z')).toBe('hello /z\n')
   })
 
+  it('has every option of serve that can be said in words', async () => {
+    const file = '../../../../docs/api/@fastcgi/core.md'
+    const reference = fs.readFileSync(path.resolve(import.meta.dirname, file), 'utf8')
+    const [, page] = /^### ServeOptions$(.*?)^\*\*\*$/ms.exec(reference)!
+    const names = [...page!.matchAll(/<\/a> `(\w+)\?`/g)].map((match) => match[1]!)
+    // Functions and objects; what is the command's own affair; and the links it was started through.
+    const others =
+      /^(?:accept|authorize|filter|emitter|onStop|signals|arguments|development|scriptAliases)$/
+    const { stdout } = await runCli(['serve', '--help'])
+    for (const name of names.filter((each) => !others.test(each))) {
+      const flag = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+      expect(stdout).toMatch(new RegExp(`--(?:no-)?${flag}\\b`))
+    }
+    expect(names).toEqual(expect.arrayContaining(['mount', 'accessLog', 'workers', 'group']))
+  })
+
   it('refuses options that cannot be, with 64', async () => {
     const site = project({ 'app.mjs': helloApp, 'app.fcgi': '' })
     const at = (args: string[]): ReturnType<typeof runCli> =>
@@ -125,6 +141,9 @@ describe('fastcgi serve', () => {
     expect(await at(['app.mjs', '--target', 'cooked'])).toMatchObject({ code: 64 })
     expect((await at(['app.fcgi'])).stderr).toContain('serves itself')
     expect(await at(['no.mjs'])).toMatchObject({ code: 66 })
+    const registered = await at(['app.mjs', '--register', '--workers', '2'])
+    expect(registered).toMatchObject({ code: 64 })
+    expect(registered.stderr).toContain('workers is for an app that exports itself')
     site.write('package.json', '{ "fastcgi": { "maxRequest": 5 } }')
     expect((await at(['app.mjs'])).stderr).toContain('maxRequest')
   })

@@ -71,7 +71,15 @@ export async function serveEntry(entry: string, options: ServeOptions): Promise<
 
 /** Runs an app that listens by itself; `@fastcgi/core/register` reads its settings from the environment. */
 async function register(entry: string, options: ServeOptions): Promise<void> {
-  const { listen, log, mode, owner, group } = options
+  const { listen, log, mode, owner, group, development: _, ...others } = options
+  // No restart file is looked at anyway.
+  const [other] = Object.keys(others).filter((name) => name !== 'restartFile' || others.restartFile)
+  if (other !== undefined) {
+    throw new Failure(
+      ExitCode.Usage,
+      `with --register the options are listen, log, mode, owner and group; ${other} is for an app that exports itself`,
+    )
+  }
   const settings = {
     FASTCGI_LISTEN: listen,
     FASTCGI_LOG: typeof log === 'string' ? log : undefined,
