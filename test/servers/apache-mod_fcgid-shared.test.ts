@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { examples, startApache } from '../support/apache.ts'
 import { deploy } from '../support/deploy.ts'
 import { http, openHttp, type HttpResponse } from '../support/http-client.ts'
-import { endHosts, hostsIn, isAlive, killHosts } from '../support/shared-hosts.ts'
+import { endHosts, hostsIn, isAlive, killHosts, workersIn } from '../support/shared-hosts.ts'
 import { until } from '../support/until.ts'
 import { temporaryFolder, type Place, type WebServer } from '../support/web-server.ts'
 
@@ -99,6 +99,7 @@ async function logIn({ post }: Site, name: string, mount = ''): Promise<{ Cookie
   return { Cookie: (answer.cookies[0] as string).split(';')[0] as string }
 }
 
+/** The process that answers. */
 async function hostOf({ get }: Site, mount = ''): Promise<number> {
   const answer = await get(`${mount}/me`)
   expect(answer.status, answer.text).toBe(200)
@@ -244,5 +245,88 @@ describe('.htaccess alone', () => {
     const seen = (await site().get('/blog/me', cookie)).json() as object
     expect(seen).toEqual({ name: 'bob', process: other, baseUrl: '/blog' })
     expect((await site().get('/me', cookie)).json()).not.toHaveProperty('name')
+  })
+})
+
+describe('.htaccess alone, with workers', () => {
+  const site = siteFor(undefined, `${HOST_CONFIG}\nFcgidInitialEnv FASTCGI_WORKERS 2`)
+
+  it('spreads 20 event streams over the workers, and says what becomes of sessions', async () => {
+    const { port } = site().server
+    const from = site().server.log().length
+    const ready = new Set<number>()
+    await until(async () => ready.add(await hostOf(site())).size === 2, 'both workers to answer')
+    const streams = await Promise.all(
+      Array.from({ length: 20 }, () => openHttp({ port, target: '/events' })),
+    )
+    try {
+      const counts = new Map<number, number>()
+      for (const stream of streams) {
+        const { value = '' } = await stream.chunks()[Symbol.asyncIterator]().next()
+        const pid = Number(/connected to (\d+)/.exec(String(value))?.[1])
+        counts.set(pid, (counts.get(pid) ?? 0) + 1)
+      }
+      const workers = workersIn(site().folder)
+      expect([...counts.keys()].sort()).toEqual(workers.sort())
+      expect(workers).toHaveLength(2)
+      expect(hostsIn(site().folder)).toHaveLength(1)
+      // Ten each, but for a worker that had no processor for a while.
+      expect(Math.min(...counts.values())).toBeGreaterThanOrEqual(5)
+    } finally {
+      for (const stream of streams) stream.destroy()
+    }
+    await logIn(site(), 'ann')
+    await site().server.waitForLog(/leave workers out.*FCGI_MEMORY_SESSIONS/, from)
+  })
+
+  it('answers 503 what a killed worker had, says so in the log, and goes on in the others', async () => {
+    const [host] = hostsIn(site().folder)
+    const from = site().server.log().length
+    const held = [site().get('/hold'), site().get('/hold')]
+    const holding = (): number[] =>
+      [
+        ...site()
+          .server.log()
+          .slice(from)
+          .matchAll(/held by (\d+)/g),
+      ].map(([, pid]) => Number(pid))
+    await until(() => holding().length === 2, 'two requests to run')
+    const others = load(60, 3, () => site().get('/me'))
+    for (const pid of new Set(holding())) process.kill(pid, 'SIGKILL')
+    for (const answer of await Promise.all(held)) {
+      expect(answer.status).toBe(503)
+      expect(answer.text).toContain('ended before it answered')
+    }
+    for (const { status } of await others) expect([200, 503]).toContain(status)
+    await site().server.waitForLog(
+      new RegExp(`503: a worker of process ${host} .*FCGI_HOST_GONE`),
+      from,
+    )
+    await until(() => workersIn(site().folder).length === 2, 'two workers')
+    expect(hostsIn(site().folder)).toEqual([host])
+  })
+
+  it('loses no request when a touched restart file has the workers replaced', async () => {
+    const before = hostsIn(site().folder)
+    let replaced = false
+    const bad: string[] = []
+    const visitor = async (): Promise<void> => {
+      while (!replaced) {
+        const answer = await site().get('/me')
+        if (answer.status !== 200) bad.push(`${answer.status} ${answer.text}`)
+      }
+    }
+    const visitors = [visitor(), visitor(), visitor()]
+    const from = site().server.log().length
+    fs.mkdirSync(path.join(site().server.folder, 'htdocs/tmp'), { recursive: true })
+    fs.writeFileSync(path.join(site().server.folder, 'htdocs/tmp/restart.txt'), '')
+    try {
+      await site().server.waitForLog(/reloaded: 2 workers replaced/, from)
+    } finally {
+      replaced = true
+    }
+    await Promise.all(visitors)
+    expect(bad).toEqual([])
+    expect(hostsIn(site().folder)).toEqual(before)
   })
 })

@@ -19,7 +19,7 @@ app.get('/me', (req, res) => {
 
 app.get('/events', (req, res) => {
   res.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
-  res.write(': connected\n\n')
+  res.write(`: connected to ${process.pid}\n\n`)
   streams.add(res)
   res.on('close', () => streams.delete(res))
 })
@@ -39,6 +39,7 @@ app.get('/together', (req, res) => {
 
 app.get('/hold', (req, res) => {
   waiting += 1
+  console.log(`held by ${process.pid}`)
   res.on('close', () => (waiting -= 1))
 })
 app.get('/waiting', (req, res) => res.json({ waiting, process: process.pid }))
