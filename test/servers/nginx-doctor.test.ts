@@ -1,4 +1,4 @@
-/** What `fastcgi init nginx` writes, under nginx; and faults of a configuration that `fastcgi doctor` names through it. */
+/** What `fastcgi init nginx` writes, under nginx. Faults are planted in planted-faults.test.ts. */
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -15,7 +15,6 @@ import {
   type WebServer,
 } from '../support/web-server.ts'
 import { nginx } from './programs/nginx.ts'
-import { exampleFile } from './setup.ts'
 
 let folder = ''
 let script = ''
@@ -55,16 +54,13 @@ async function withNginx<T>(text: string, use: (server: WebServer) => Promise<T>
 }
 
 /** What the doctor does not like, by check. */
-async function complaints(server: WebServer, mount = ''): Promise<Record<string, string>> {
-  const url = `http://127.0.0.1:${String(server.port)}${mount}/`
+async function complaints(server: WebServer): Promise<Record<string, string>> {
+  const url = `http://127.0.0.1:${String(server.port)}/`
   const given = { path: String(process.env['PATH']), page: '/', user: 'root' }
   const [report] = await examine([url, script], given)
   const bad = report!.findings.filter(({ verdict }) => verdict !== 'ok')
   return Object.fromEntries(bad.map(({ check, what, fix }) => [check, `${what}\n${fix ?? ''}`]))
 }
-
-const example = (name: string): string =>
-  fs.readFileSync(exampleFile(`nginx/${name}`), 'utf8').replaceAll('/run/myapp/app.sock', socket)
 
 describe('fastcgi init nginx', () => {
   it('writes a site that answers, with which the doctor is content', async () => {
@@ -73,31 +69,6 @@ describe('fastcgi init nginx', () => {
       const answer = await fetch(`http://127.0.0.1:${String(server.port)}/`)
       expect(answer.status).toBe(200)
       expect(await complaints(server)).toEqual({})
-    })
-  })
-})
-
-describe('fastcgi doctor through nginx', () => {
-  it('names what the defaults of nginx do to uploads, headers and streams', async () => {
-    await withNginx(example('minimal.conf'), async (server) => {
-      const bad = await complaints(server)
-      expect(Object.keys(bad).toSorted()).toEqual(['buffering', 'response-header', 'upload-limit'])
-      expect(bad['upload-limit']).toContain('for 2 MB the answer is 413')
-      expect(bad['upload-limit']).toContain('client_max_body_size')
-      expect(bad['response-header']).toContain('fastcgi_buffer_size')
-      expect(bad['buffering']).toContain('fastcgi_buffering off')
-    })
-  })
-
-  it('names a PATH_INFO that is not sent', async () => {
-    const text = example('subpath.conf')
-      .replace('        fastcgi_param SCRIPT_NAME $fastcgi_script_name;\n', '')
-      .replace('        fastcgi_param PATH_INFO $fastcgi_path_info;\n', '')
-      .replace(/ {8}fastcgi_split_path_info .*\n/, '')
-    await withNginx(text, async (server) => {
-      const bad = await complaints(server, '/app')
-      expect(bad['mount']).toContain('PATH_INFO is not sent')
-      expect(bad['mount']).toContain('fastcgi_param PATH_INFO $fastcgi_path_info;')
     })
   })
 })
