@@ -18,9 +18,11 @@ export const h2o: Server = {
   address: (tls) => (tls ? 'port: 443' : 'port: 80'),
   prepare(text, place) {
     const log = path.join(place.folder, 'error.log')
-    const user = place.user === undefined ? '' : 'user: root\n'
-    const moved = text.replaceAll('/var/log/h2o/error.log', log)
-    return { args: ['-c', place.write('h2o.conf', `${user}num-threads: 1\n${moved}`)], logs: [log] }
+    // The test's app runs as who runs the test.
+    const moved = text
+      .replaceAll('/var/log/h2o/error.log', log)
+      .replace('user: www-data\n', place.user === undefined ? '' : 'user: root\n')
+    return { args: ['-c', place.write('h2o.conf', `num-threads: 1\n${moved}`)], logs: [log] }
   },
 }
 
