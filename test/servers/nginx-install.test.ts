@@ -6,7 +6,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-import { packAll, type Installation } from '../support/installed.ts'
+import { packAll, tellTime, type Installation } from '../support/installed.ts'
 import { killLeftovers, listeningServer, startNode } from '../support/node-process.ts'
 import { fill, startWebServer } from '../support/web-server.ts'
 import { nginx } from './programs/nginx.ts'
@@ -24,6 +24,7 @@ afterAll(() => {
 
 describe('from nothing to a page, with the packed packages alone', () => {
   it('init nginx and systemd', async () => {
+    const started = performance.now()
     const app = 'export default (req, res) => res.end(`hello from ${req.url}`)\n'
     const site = await installation.install('site', 'app.mjs', app)
     const socket = path.join(site, 'app.sock')
@@ -51,6 +52,7 @@ describe('from nothing to a page, with the packed packages alone', () => {
     try {
       const answer = await fetch(`http://127.0.0.1:${String(web.port)}/hello?x=1`)
       expect(await answer.text()).toBe('hello from /hello?x=1')
+      tellTime('nginx and systemd', started)
       process.child.kill('SIGTERM')
       expect(await process.ended).toBe(0)
     } finally {
