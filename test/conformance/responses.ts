@@ -202,6 +202,17 @@ export const responseCases: readonly HttpCase[] = [
     },
   },
   {
+    name: 'a response of unknown length that the app breaks off is not taken for a whole one',
+    not: (site) =>
+      site.can.showsCutOfUnknownLength
+        ? undefined
+        : 'the server takes the end of the connection for the end of the response',
+    async run(site) {
+      const outcome = await ask(site, '/cut-unknown').catch(() => undefined)
+      expect(outcome === undefined || !outcome.complete || outcome.status >= 500).toBe(true)
+    },
+  },
+  {
     name: 'a file handed over to the web server',
     not: (site) => (site.can.offload === undefined ? 'the server has no such header' : undefined),
     async run(site) {

@@ -24,6 +24,8 @@ export interface Abilities {
   readonly tellsOfGoneClient: 'at once' | 'at next write' | 'no'
   /** A cut response reaches the client as one that is not complete. */
   readonly showsCutResponse: boolean
+  /** The same for one without Content-Length; default: no. */
+  readonly showsCutOfUnknownLength?: boolean
   /** The header by which the app hands a file to the server. */
   readonly offload: 'x-accel-redirect' | 'x-sendfile' | undefined
   /** Static files come from the server. */

@@ -194,6 +194,12 @@ const routes = {
     res.write('x'.repeat(50_000), () => res.destroy())
   },
 
+  // Without a length only the connection tells where it ends.
+  '/cut-unknown': (req, res) => {
+    res.writeHead(200, { 'content-type': 'text/plain' })
+    res.write('x'.repeat(50_000), () => res.destroy())
+  },
+
   '/offload': (req, res, url) => {
     const file = path.join(__dirname, 'files', 'hello.txt')
     const by = url.searchParams.get('by')

@@ -49,6 +49,7 @@ const abilities: Readonly<Record<ApacheSetup['server'], Abilities>> = {
   },
   'apache-mod_proxy_fcgi': {
     ...common,
+    showsCutOfUnknownLength: true,
     streamsResponses: true,
     streamsUploads: true,
     tellsOfGoneClient: 'at next write',

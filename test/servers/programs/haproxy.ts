@@ -8,6 +8,7 @@ export const haproxy: Server = {
     streamsUploads: true,
     tellsOfGoneClient: 'at next write',
     showsCutResponse: true,
+    showsCutOfUnknownLength: true,
     offload: undefined,
     staticFiles: false,
     authorization: true,

@@ -11,6 +11,7 @@ export const nginx: Server = {
     streamsUploads: false,
     tellsOfGoneClient: 'at once',
     showsCutResponse: true,
+    showsCutOfUnknownLength: true,
     offload: undefined,
     staticFiles: false,
     authorization: true,

@@ -10,7 +10,7 @@ import { Exchange } from '../../http/exchange.ts'
 import { Connection, type ConnectionEvent } from '../../protocol/connection.ts'
 import { ProtocolStatus, Role } from '../../protocol/constants.ts'
 import { ProtocolError } from '../../protocol/errors.ts'
-import { endRecords } from '../../protocol/record-writer.ts'
+import { endRecords, unknownType } from '../../protocol/record-writer.ts'
 import { throwLater, type Request, type TransportContext } from './context.ts'
 import { joinPieces } from './join-pieces.ts'
 import { read } from './read-buffer.ts'
@@ -343,6 +343,10 @@ export class Transport implements Outlet {
     }
     // The server in front must see that the response is cut: an END_REQUEST would make it look complete.
     if (this.#running === 1 && this.#connection.pending === 0) {
+      // nginx takes the end of a connection for the end of a response without a length. A record it does not expect, such
+      // as this answer to nothing, it takes for an error.
+      if (/^nginx/.test(exchange.params['SERVER_SOFTWARE'] ?? ''))
+        this.#sending.reply(unknownType(0))
       this.#end(exchange)
       this.#close()
     } else {
