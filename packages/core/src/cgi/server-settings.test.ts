@@ -1,4 +1,5 @@
-// Ninety settings of web servers beyond those of server-params: what people write and what they get wrong. Recorded from
+// Settings of web servers beyond those of server-params: what people write (Flask's and Django's old recipes among it)
+// and what they get wrong. Recorded from
 // the same servers (test/fixtures/server-settings.jsonl, a setting a line with its configuration; of the params those
 // that the mount is decided from). Each request is mapped exactly, or left at the root with its whole path; where the
 // configuration is the reason, with a warning that says what to change.
@@ -76,7 +77,7 @@ const rewritten = new Set(['haproxy-replace-path', 'haproxy-set-param', 'haproxy
 describe('settings of web servers', () => {
   it('are those of every server', () => {
     const servers = settings.map(({ config }) => config.slice(0, config.indexOf('-')))
-    expect(servers.length).toBe(90)
+    expect(servers.length).toBe(95)
     expect([...new Set(servers)]).toEqual([
       'apache',
       'caddy',
@@ -124,6 +125,11 @@ describe('settings of web servers', () => {
       ].join(' ')
     }
     expect(table).toEqual({
+      'nginx-flask-sub': '16/16 COLLISION',
+      'nginx-flask-root': '17/17',
+      'nginx-flask-old': '12/12',
+      'lighttpd-django': '17/17',
+      'apache-django': '13/14',
       'apache-action': '0/12',
       'apache-action-type': '0/2',
       'apache-dir-rewrite-sub': '10/11 FOLLOWS_PATH',
