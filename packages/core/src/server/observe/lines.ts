@@ -1,13 +1,21 @@
-// Where lines of access and slow logs go: a file, descriptor 2, or a function. What is written is gathered for a
-// moment, so that a line costs no system call; whole lines are appended in one, so those of several processes stay whole.
+// Where lines of access and slow logs go: a file, descriptor 2, the web server, or a function. What is written is gathered
+// for a moment, so that a line costs no system call; whole lines are appended in one, so those of several processes stay
+// whole.
 import { closeSync, openSync, writeSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 
-/** `'stderr'`, the path of a file, or a function that gets single lines without their end. */
+/**
+ * `'stderr'`, `'web-server'` (its error log, by FCGI_STDERR), the path of a file, or a function that gets single lines
+ * without their end.
+ */
 export type LineTarget = string | ((line: string) => void)
 
 /** A place for lines. */
 export interface Lines {
-  write(line: string): void
+  /** @param request whose line it is */
+  write(line: string, request: IncomingMessage): void
+  /** It has to be written while the request's response has not ended. */
+  readonly early?: boolean
   /** Opens the file anew, for log rotation. */
   reopen(): void
 }
@@ -23,8 +31,26 @@ const enough = 16 * 1024
  * @param failed told once when lines cannot be written, with the reason
  */
 export function openLines(target: LineTarget, failed: (message: string) => void): Lines {
-  if (typeof target === 'function') return { write: target, reopen: () => {} }
+  if (typeof target === 'function') return { write: (line) => target(line), reopen: () => {} }
+  if (target === 'web-server') return new ToWebServer(new Gathered(undefined, failed))
   return new Gathered(target === 'stderr' ? undefined : target, failed)
+}
+
+/** Through the request's own connection. Never to HAProxy, whose 2.6 crashes on it. */
+class ToWebServer implements Lines {
+  readonly early = true
+  readonly #otherwise: Gathered
+
+  constructor(otherwise: Gathered) {
+    this.#otherwise = otherwise
+  }
+
+  write(line: string, { fastcgi }: IncomingMessage): void {
+    if (/^haproxy/i.test(fastcgi.params.SERVER_SOFTWARE ?? '')) this.#otherwise.write(line)
+    else fastcgi.stderr.write(`${line}\n`)
+  }
+
+  reopen(): void {}
 }
 
 class Gathered implements Lines {

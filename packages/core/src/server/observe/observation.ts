@@ -2,6 +2,7 @@
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
 import type { Log } from '../log.ts'
 import type { Server } from '../server.ts'
+import { accessLine } from './access-log.ts'
 import { FigureTaker } from './figures.ts'
 import { openLines, type Lines, type LineTarget } from './lines.ts'
 import { Observer } from './observer.ts'
@@ -50,7 +51,10 @@ export class Observation {
               answer: statusAnswer(status ?? (() => this.status())),
             },
       requestIds,
-      accessLog: accessLog && { format: accessLog.format, lines: open(accessLog.to) },
+      accessLog: accessLog && {
+        line: accessLine(accessLog.format),
+        lines: open(accessLog.to),
+      },
       slow:
         slowLog || wantsStatus
           ? {

@@ -230,6 +230,29 @@ describe('accessLog', () => {
     expect(common.stderr()).toMatch(/^192\.0\.2\.7 - .* "GET \/a HTTP\/1\.1" 200 6$/m)
   })
 
+  it('goes to the web server by FCGI_STDERR, before the answer ends; towards HAProxy to descriptor 2', async () => {
+    const started = await start(
+      `accessLog: { format: '%m %r %s %b', to: 'web-server' }, slowLog: { threshold: 1, to: 'web-server' }`,
+      `(req, res) => {
+        if (req.url === '/parts') res.write('one, ')
+        setTimeout(() => res.end('two'), 20)
+      }`,
+    )
+    const ask = async (url: string, params: Record<string, string> = {}): Promise<string> => {
+      const response = await request({ socketPath: started.socketPath, path: url, params })
+      const body = await response.text()
+      return `${body}|${response.stderr}`
+    }
+    expect(await ask('/parts')).toMatch(
+      /^one, two\|GET \/parts 200 8\n\S+ \[\d+\] slow: \d+ ms, .* GET \/parts\n$/,
+    )
+    expect(await ask('/a', { REQUEST_METHOD: 'HEAD' })).toMatch(/^\|HEAD \/a 200 0\n/)
+    expect(await ask('/h', { SERVER_SOFTWARE: 'HAProxy 2.6.12' })).toBe('two|')
+    await stop(started)
+    expect(started.stderr()).toMatch(/^GET \/h 200 3$/m)
+    expect(started.stderr()).not.toContain('/parts')
+  })
+
   it('is opened anew on SIGUSR2, in workers too', async () => {
     const started = await start(`accessLog: { to: folder + '/access.log' }, workers: 1`)
     const file = path.join(started.folder, 'access.log')
@@ -292,6 +315,7 @@ describe('options', () => {
     [`statusSecret: 'short'`, /statusSecret has at least 16/],
     [`ping: 'ping'`, /option ping is a path/],
     [`accessLog: 'nginx'`, /accessLog is one of common, combined, json/],
+    [`accessLog: '%r %z'`, /accessLog: unknown %z in "%r %z"/],
     [`slowLog: 0`, /slowLog is milliseconds above 0/],
   ])('%s is refused', async (option, message) => {
     const file = core.write(

@@ -1,11 +1,11 @@
 // What is done for each request beside serving it: ping, status, request ids, access log, slow log. Loaded and put in
 // place only where one of them is asked for.
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
-import { accessLine, headLength, quoted, statusOf, targetOf, type Finished } from './access-log.ts'
+import { headLength, quoted, targetOf, type Finished } from './log-fields.ts'
+import { beforeEnd } from './before-end.ts'
 import type { SlowRequest } from './figures.ts'
 import { interceptRequests } from './intercept.ts'
 import type { Lines } from './lines.ts'
-import type { AccessLogFormat } from './access-log.ts'
 import { makeRequestId, runWithRequestId } from './request-id.ts'
 
 /** What an {@link Observer} does; what is undefined it does not do. */
@@ -15,7 +15,9 @@ export interface Duties {
   /** Answers where the web server passes the param FASTCGI_STATUS with this value. */
   readonly status: { readonly secret: string; answer: StatusAnswer } | undefined
   readonly requestIds: boolean
-  readonly accessLog: { readonly format: AccessLogFormat; readonly lines: Lines } | undefined
+  readonly accessLog:
+    | { readonly line: (finished: Finished) => string; readonly lines: Lines }
+    | undefined
   readonly slow:
     | {
         readonly threshold: number
@@ -24,6 +26,11 @@ export interface Duties {
       }
     | undefined
 }
+
+type Loop = ReturnType<typeof performance.eventLoopUtilization>
+
+/** nginx's status for a client that went away before there was an answer. */
+const clientGone = 499
 
 /** Answers a request for the status. */
 export type StatusAnswer = (request: IncomingMessage, response: ServerResponse) => void
@@ -73,38 +80,56 @@ export class Observer {
     const startedAt = Date.now()
     const started = performance.now()
     const loop = this.#duties.slow ? performance.eventLoopUtilization() : undefined
+    const finished = (status: number, aborted: boolean, bytes: number): Finished => {
+      const duration = performance.now() - started
+      return { request, response, startedAt, duration, status, aborted, bytes, remoteAddress, id }
+    }
+    const { accessLog, slow } = this.#duties
+    if (accessLog?.lines.early === true || slow?.lines?.early === true) {
+      beforeEnd(response, (bytes) =>
+        this.#log(finished(response.statusCode, false, bytes), true, loop),
+      )
+    }
     response.once('close', () => {
-      const finished: Finished = {
-        request,
-        response,
-        startedAt,
-        duration: performance.now() - started,
-        bytes: Math.max(0, socket.bytesWritten - headLength(response)),
-        remoteAddress,
-        id,
-      }
-      const { accessLog, slow } = this.#duties
-      accessLog?.lines.write(accessLine(accessLog.format, finished))
-      if (slow && finished.duration >= slow.threshold) this.#slow(finished, loop)
+      const status = response.headersSent ? response.statusCode : clientGone
+      const bytes = Math.max(0, socket.bytesWritten - headLength(response))
+      const over = finished(status, !response.writableFinished, bytes)
+      this.#log(over, false, loop)
+      if (slow && over.duration >= slow.threshold) this.#note(over)
     })
   }
 
-  #slow(finished: Finished, loop: ReturnType<typeof performance.eventLoopUtilization> | undefined) {
-    const { slow } = this.#duties
-    const { request, startedAt, duration, id } = finished
-    const durationMs = Math.round(duration)
-    const time = new Date(startedAt).toISOString()
-    const method = request.method ?? ''
-    const path = pathOf(targetOf(request))
-    const status = statusOf(finished)
-    slow?.note({ time, method, path, status, durationMs })
-    // A busy loop: this process computed, for this request or others. An idle one: it waited, for a database say.
-    const busy = Math.round(performance.eventLoopUtilization(loop).utilization * 100)
-    const mark = id === undefined ? '' : ` id ${id}`
-    slow?.lines?.write(
-      `${time} [${process.pid}] slow: ${durationMs} ms, event loop ${busy} % busy, ${status}${mark} ${quoted(`${method} ${path}`)}`,
-    )
+  #log(finished: Finished, early: boolean, loop: Loop | undefined): void {
+    const { accessLog, slow } = this.#duties
+    const { request } = finished
+    const isNow = ({ early: own = false }: Lines): boolean => own === early
+    if (accessLog && isNow(accessLog.lines))
+      accessLog.lines.write(accessLog.line(finished), request)
+    if (slow?.lines && isNow(slow.lines) && finished.duration >= slow.threshold) {
+      slow.lines.write(slowLine(finished, loop), request)
+    }
   }
+
+  #note({ request, startedAt, duration, status }: Finished): void {
+    this.#duties.slow?.note({
+      time: new Date(startedAt).toISOString(),
+      method: request.method ?? '',
+      path: pathOf(targetOf(request)),
+      status,
+      durationMs: Math.round(duration),
+    })
+  }
+}
+
+/** A busy loop: this process computed, for this request or others. An idle one: it waited, for a database say. */
+function slowLine(
+  { request, startedAt, duration, status, id }: Finished,
+  loop: Loop | undefined,
+): string {
+  const busy = Math.round(performance.eventLoopUtilization(loop).utilization * 100)
+  const mark = id === undefined ? '' : ` id ${id}`
+  const what = quoted(`${request.method} ${pathOf(targetOf(request))}`)
+  return `${new Date(startedAt).toISOString()} [${process.pid}] slow: ${Math.round(duration)} ms, event loop ${busy} % busy, ${status}${mark} ${what}`
 }
 
 function pathOf(url: string | undefined): string {

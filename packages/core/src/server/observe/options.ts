@@ -4,9 +4,15 @@ import type { AccessLogFormat } from './access-log.ts'
 
 /** Where a log goes and what it looks like. */
 export interface AccessLogOptions {
-  /** `common` and `combined` as Apache has them, or `json`. Default `combined`. */
+  /**
+   * `common` and `combined` as Apache has them, `json`, or a format such as php-fpm's access.format:
+   * `'%R - %u %t "%m %r%Q%q" %s'`. Default `combined`.
+   */
   readonly format?: AccessLogFormat | undefined
-  /** The path of a file, opened anew on SIGUSR2, `'stderr'`, or a function that gets lines. Default `'stderr'`. */
+  /**
+   * The path of a file, opened anew on SIGUSR2, `'stderr'`, `'web-server'` (its error log, by FCGI_STDERR), or a function
+   * that gets lines. Default `'stderr'`.
+   */
   readonly to?: LineTarget | undefined
 }
 
@@ -111,8 +117,10 @@ function accessLogOf(given: ObserveOptions['accessLog']): ResolvedObserveOptions
   const options: AccessLogOptions =
     given === true ? {} : typeof given === 'string' ? { format: given } : given
   const { format = 'combined', to = 'stderr' } = options
-  if (!formats.includes(format)) {
-    throw new TypeError(`option accessLog is one of ${formats.join(', ')}, not ${format}`)
+  if (!formats.includes(format) && !format.includes('%')) {
+    throw new TypeError(
+      `option accessLog is one of ${formats.join(', ')}, or a format with %, not ${format}`,
+    )
   }
   return { format, to }
 }
