@@ -168,6 +168,46 @@ describe('@fastcgi/core/register', () => {
     expect(await started.ended).toBe(0)
   })
 
+  it('lets an app put its own close() in front, before listen() and after', async () => {
+    for (const when of ['before', 'after']) {
+      const started = start(`import http from 'node:http'
+        const server = http.createServer((req, res) => {
+          res.end('bye')
+          server.close(() => console.error('closed', server.listening))
+        })
+        const wrap = () => {
+          const { close } = server
+          server.close = (callback) => {
+            console.error('own close')
+            return close.call(server, callback)
+          }
+          const idle = server.closeIdleConnections.bind(server)
+          server.closeIdleConnections = () => {
+            console.error('own idle')
+            idle()
+          }
+        }
+        if ('${when}' === 'before') wrap()
+        server.listen(3000)
+        if ('${when}' === 'after') wrap()`)
+      await started.waitForStderr(/listening on/)
+      expect(await text(started.socketPath)).toBe('bye')
+      expect(await started.ended).toBe(0)
+      expect(started.stderr()).toMatch(/own close\nown idle\nclosed false/)
+    }
+  })
+
+  it('lets a process end whose server is not to keep it alive', async () => {
+    const started = start(`import http from 'node:http'
+      const server = http.createServer()
+      server.listen(3000, () => {
+        server.getConnections((error, count) => console.error('connections', error, count))
+        server.unref()
+      })`)
+    await started.waitForStderr(/connections null 0/)
+    expect(await started.ended).toBe(0)
+  })
+
   it('emits error where it cannot listen', async () => {
     const started = start(
       `import http from 'node:http'

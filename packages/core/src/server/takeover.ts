@@ -2,7 +2,7 @@
 // instead, in the mode `serve` would find. Behind `@fastcgi/core/register`.
 import cluster from 'node:cluster'
 import type http from 'node:http'
-import net, { type AddressInfo } from 'node:net'
+import net from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 import { isHttpServer } from './app.ts'
 import { settleNodeEnv } from './environment.ts'
@@ -11,6 +11,7 @@ import { Serving } from './serve.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { Server } from './server.ts'
 import { processShutdown } from './shutdown.ts'
+import { prepareStandIns, StandIn } from './stand-in.ts'
 import { findStart, type Start } from './start.ts'
 
 /** Marks the process that was started; child processes inherit it and are left alone. */
@@ -57,6 +58,7 @@ export function takeOverListen(): void {
     const message = settleNodeEnv(env, false)
     if (message !== undefined && type !== 'cgi') log.write(message)
   }
+  prepareStandIns()
   const original = net.Server.prototype.listen
   net.Server.prototype.listen = function (this: net.Server, ...given: unknown[]) {
     const port = isHttpServer(this) && !(this instanceof Server) ? tcpPort(given) : undefined
@@ -116,79 +118,4 @@ function take(
     (server) => stand.opened(server),
     (error: unknown) => stand.failed(error),
   )
-}
-
-/** Makes an app's own server, which never listens, behave like one that does. */
-export class StandIn {
-  readonly #app: http.Server
-  #server: Server | undefined
-  #listening = true
-  #referenced = true
-
-  constructor(app: http.Server) {
-    this.#app = app
-    Object.defineProperty(app, 'listening', { configurable: true, get: () => this.#listening })
-    // As methods of a prototype are: those who end servers gracefully put their own in front of them.
-    const methods: Partial<Record<keyof http.Server, unknown>> = {
-      address: () => this.#address(),
-      close: (callback?: (error?: Error) => void) => this.#close(callback),
-      closeAllConnections: () => this.#server?.closeAllConnections(),
-      closeIdleConnections: () => this.#server?.closeIdleConnections(),
-      getConnections: (callback: (error: Error | null, count: number) => void) => {
-        callback(null, this.#server?.statistics.openConnections ?? 0)
-        return app
-      },
-      ref: () => this.#refer(true),
-      unref: () => this.#refer(false),
-    }
-    for (const [name, value] of Object.entries(methods)) {
-      Object.defineProperty(app, name, { configurable: true, writable: true, value })
-    }
-  }
-
-  opened(server: Server): void {
-    this.#server = server
-    this.#refer(this.#referenced)
-    // Closed before it was open.
-    if (this.#listening) this.#app.emit('listening')
-    else this.#finish(server)
-  }
-
-  failed(error: unknown): void {
-    this.#listening = false
-    this.#app.emit('error', error)
-  }
-
-  /** Whether it keeps the process alive. */
-  #refer(referenced: boolean): http.Server {
-    this.#referenced = referenced
-    if (referenced) this.#server?.ref()
-    else this.#server?.unref()
-    return this.#app
-  }
-
-  #address(): AddressInfo | string | null {
-    return this.#listening ? (this.#server?.address() ?? null) : null
-  }
-
-  #close(callback: ((error?: Error) => void) | undefined): http.Server {
-    const app = this.#app
-    if (!this.#listening) {
-      const error = Object.assign(new Error('Server is not running.'), {
-        code: 'ERR_SERVER_NOT_RUNNING',
-      })
-      if (callback) process.nextTick(callback, error)
-      return app
-    }
-    this.#listening = false
-    if (callback) app.once('close', () => callback())
-    // As http.Server's own does, whoever has replaced it.
-    app.closeIdleConnections()
-    if (this.#server) this.#finish(this.#server)
-    return app
-  }
-
-  #finish(server: Server): void {
-    server.close(() => this.#app.emit('close'))
-  }
 }
