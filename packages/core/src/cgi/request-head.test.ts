@@ -685,6 +685,30 @@ describe("readRequestHead with target: 'normalized'", () => {
     return [mount, url, originalUrl, ...(warning ? [warning.code] : [])]
   }
 
+  it('puts the slash where a pattern took it away', () => {
+    const old = { SERVER_SOFTWARE: 'nginx/1', SCRIPT_NAME: '/app' }
+    expect(normalized({ ...old, REQUEST_URI: '/app/x/../y', PATH_INFO: 'y' })).toEqual([
+      '/app',
+      '/y',
+      '/app/y',
+    ])
+    const loose = { ...old, REQUEST_URI: '/application/x', PATH_INFO: 'lication/x' }
+    expect(normalized(loose).slice(0, 3)).toEqual(['', '/application/x', '/application/x'])
+  })
+
+  it('does not take a SCRIPT_NAME that is fixed for the whole path', () => {
+    const fixed = { SERVER_SOFTWARE: 'nginx/1', SCRIPT_NAME: '/app' }
+    const head = normalized({ ...fixed, REQUEST_URI: '/app/x/../%61dmin' })
+    expect(head.slice(0, 3)).toEqual(['', '/app/admin', '/app/admin'])
+    const env = { SERVER_SOFTWARE: 'Caddy/2.6', SCRIPT_NAME: '/app', PATH_INFO: '' }
+    const files = { SCRIPT_FILENAME: '/srv/entry/app.fcgi', DOCUMENT_ROOT: '/srv/entry' }
+    expect(normalized({ ...env, ...files, REQUEST_URI: '/app//x' }).slice(0, 3)).toEqual([
+      '/app',
+      '/x',
+      '/app/x',
+    ])
+  })
+
   it('shows the path the server judged', () => {
     const nginx = { SERVER_SOFTWARE: 'nginx/1.22.1', SCRIPT_NAME: '' }
     for (const uri of [

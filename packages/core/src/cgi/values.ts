@@ -48,11 +48,12 @@ export function readAddress(block: Buffer, text: string, slot: number): string |
   const end = ends[slot]!
   if (start < 0 || start === end) return undefined
   for (let i = start; i < end; i++) {
-    // Letters, digits and `-` `.` `:` `_` `%`, which have 45 to 58 and 64 to 122 between them.
+    // Letters, digits and `-` `.` `:` `_` `%`, which have 45 to 58, 65 to 90 and 95 to 122 between them.
     const byte = block[i]!
-    if (byte < 45 ? byte !== 37 : byte > 122 || byte === 47 || (byte > 58 && byte < 64)) {
+    if (byte < 45 ? byte !== 37 : byte > 122 || byte === 47 || (byte > 58 && byte < 65)) {
       return undefined
     }
+    if (byte > 90 && byte < 97 && byte !== 95) return undefined
   }
   const address = text.slice(start, end)
   return address.startsWith('unix:') ? undefined : address
