@@ -47,6 +47,7 @@ export default defineConfig({
             'test/package.test.ts',
             'test/import-rules.test.ts',
             'test/api/**',
+            'test/docs-run.test.ts',
           ],
         },
       },
@@ -69,7 +70,12 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'package',
-          include: ['test/package.test.ts', 'test/import-rules.test.ts', 'test/api/*.test.ts'],
+          include: [
+            'test/package.test.ts',
+            'test/import-rules.test.ts',
+            'test/api/*.test.ts',
+            'test/docs-run.test.ts',
+          ],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 300_000,
