@@ -7,6 +7,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 
+import { seeds } from './guided/seeds.ts'
+import { targets } from './guided/targets.ts'
 import { Random } from './fuzz/random.ts'
 import { fuzz, play, Target, type Played } from './fuzz/run.ts'
 
@@ -73,5 +75,16 @@ describe('inputs that once were findings, here or in other implementations', () 
       await target.stop()
     }
     expect(complaints).toEqual([])
+  })
+})
+
+describe('the pure parts, for what `npm run fuzz` begins with and what it has found', () => {
+  const folder = path.join(fixtures, 'guided')
+  it.each(Object.keys(targets))('%s', (name) => {
+    const found = fs
+      .readdirSync(folder)
+      .filter((file) => file.startsWith(`${name}-`))
+      .map((file) => fs.readFileSync(path.join(folder, file)))
+    for (const input of [...seeds(name), Buffer.alloc(0), ...found]) targets[name]!(input)
   })
 })

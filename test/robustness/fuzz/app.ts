@@ -11,9 +11,18 @@ export type Complain = (message: string) => void
 
 const token = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
 
-/** Whatever a peer sends, a request looks like this. */
-export function checkRequest(request: IncomingMessage, complain: Complain): void {
-  const { headers, rawHeaders, url = '', method = '' } = request
+/** What is read from params before there is a request. */
+export interface Parsed {
+  readonly method: string
+  readonly url: string
+  readonly mount: string
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly rawHeaders: readonly string[]
+}
+
+/** Whatever a peer sends, what is read from it looks like this. */
+export function checkParsed(parsed: Parsed, complain: Complain): void {
+  const { headers, rawHeaders, url, method, mount } = parsed
   if (!/^[/*]/.test(url)) complain(`url ${JSON.stringify(url)}`)
   if (/[\0-\x20\x7f]/.test(url)) complain(`url with a control byte ${JSON.stringify(url)}`)
   if (!/^[A-Z-]+$/.test(method)) complain(`method ${JSON.stringify(method)}`)
@@ -31,9 +40,14 @@ export function checkRequest(request: IncomingMessage, complain: Complain): void
     }
   }
   if (rawHeaders.length % 2 !== 0) complain('rawHeaders are no pairs')
-  if (Object.getPrototypeOf(request.fastcgi.params) !== null) complain('params with a prototype')
-  const { mount } = request.fastcgi
   if (mount !== '' && !/^\/.*[^/]$/.test(mount)) complain(`mount ${JSON.stringify(mount)}`)
+}
+
+/** Whatever a peer sends, a request looks like this. */
+export function checkRequest(request: IncomingMessage, complain: Complain): void {
+  const { headers, rawHeaders, url = '', method = '' } = request
+  checkParsed({ headers, rawHeaders, url, method, mount: request.fastcgi.mount }, complain)
+  if (Object.getPrototypeOf(request.fastcgi.params) !== null) complain('params with a prototype')
   // Looked at once, so that a throw of theirs is found.
   void [request.fastcgi.remoteUser, request.fastcgi.authType, request.socket.remoteAddress]
   void [request.headersDistinct, (request.socket as any).getPeerCertificate?.()]

@@ -66,7 +66,11 @@ function take(
 }
 
 function checkHead({ id, stdout }: Answer): void {
-  if (stdout.length === 0) return
+  if (stdout.length > 0) checkBlock(stdout, id)
+}
+
+/** Throws unless what an answer begins with is a CGI header block as every web server takes it. */
+export function checkBlock(stdout: Buffer, id: number): void {
   const end = stdout.indexOf('\r\n\r\n')
   if (end === -1)
     throw new Error(`a head without end, of ${id}: ${stdout.subarray(0, 200).toString('latin1')}`)
