@@ -23,7 +23,7 @@ export default {
     },
     'examples/*': { entry: ['*.fcgi'], project: ['**/*.{fcgi,mjs,ts}'] },
     test: {
-      entry: ['**/*.fcgi', '**/*.{js,cjs,mjs}'],
+      entry: ['**/*.fcgi', '**/*.{js,cjs,mjs}', 'robustness/guided/loop.ts'],
       // Sites that are tested as they are, with dependencies of their own.
       ignore: ['**/*.d.mts', 'suites/*/site/**'],
       // What is tested with is loaded by names put together: `${fastify}-compress`.
