@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { checkFolder, openFolder, readKey, socketName } from './folder.ts'
+import { checkFolder, openFolder, readKey } from './folder.ts'
 
 let place = ''
 beforeEach(() => {
@@ -108,21 +108,5 @@ describe('readKey', () => {
     rmSync(join(folder, 'key'))
     writeFileSync(join(folder, 'key'), 'abc', { mode: 0o600 })
     expect(() => readKey(folder)).toThrow(/not complete/)
-  })
-})
-
-describe('socketName', () => {
-  it('is one for the same app, and another for another script or setting', () => {
-    const name = socketName('/srv/app.fcgi', { PATH: '/bin', NODE_ENV: 'production' })
-    expect(name).toMatch(/^[0-9a-f]{16}$/)
-    expect(socketName('/srv/app.fcgi', { NODE_ENV: 'production', PATH: '/bin' })).toBe(name)
-    expect(socketName('/srv/app.fcgi', { PATH: '/bin', NODE_ENV: 'test' })).not.toBe(name)
-    expect(socketName('/srv/b.fcgi', { PATH: '/bin', NODE_ENV: 'production' })).not.toBe(name)
-  })
-
-  it('does not depend on what differs from start to start', () => {
-    const name = socketName('/srv/app.fcgi', { PATH: '/bin' })
-    const volatile = { PATH: '/bin', INVOCATION_ID: '1', SHLVL: '2', H2O_ROOT: '/', _: '/bin/node' }
-    expect(socketName('/srv/app.fcgi', volatile)).toBe(name)
   })
 })

@@ -1,6 +1,5 @@
 // The folder of the private sockets: ours alone, looked at without following links at each use, because everybody may
 // write into the folder above, /tmp.
-import { createHash, randomBytes } from 'node:crypto'
 import {
   chmodSync,
   constants,
@@ -17,7 +16,6 @@ import {
 } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
-import { version } from './greeting.ts'
 
 /** Names the folder; for hosts where none of the usual places will do. */
 export const folderVariable = 'FASTCGI_SHARED_DIR'
@@ -128,6 +126,8 @@ export function readKey(folder: string): string {
   for (;;) {
     const key = findKey(folder)
     if (key !== undefined) return key
+    // Not imported: node:crypto is 0.4 MB more for each relay, and most find a key.
+    const { randomBytes } = process.getBuiltinModule('node:crypto')
     const temporary = join(folder, `.${randomBytes(8).toString('hex')}`)
     writeFileSync(temporary, randomBytes(keyBytes).toString('hex'), { mode: 0o600, flag: 'wx' })
     try {
@@ -172,33 +172,12 @@ function readPrivate(path: string): string | undefined {
   }
 }
 
-/** What differs between the processes of one web server, or between its starts, and says nothing about the app. */
-const volatile =
-  /^(_|SHLVL|PWD|OLDPWD|INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MANAGERPID|MEMORY_PRESSURE_.*|NOTIFY_SOCKET|WATCHDOG_.*|LISTEN_.*|SERVER_STARTER_.*|H2O_.*|FASTCGI_SHARED.*)$/
-
 /**
- * The name of the app's socket: the same for all processes that would run the same app in the same way, another one for
- * any other script, user, Node.js, argument or environment.
+ * The number of our user.
  *
- * @param script real path of the script
+ * @throws FolderError on a system without such
  */
-export function socketName(
-  script: string,
-  env: Readonly<Record<string, string | undefined>>,
-): string {
-  const { execPath, execArgv, argv } = process
-  const settings = Object.entries(env)
-    .filter(([name]) => !volatile.test(name))
-    .sort(([left], [right]) => (left < right ? -1 : 1))
-  const gid = process.getgid?.()
-  const all = [version, uid(), gid, script, execPath, process.version, execArgv]
-  return createHash('sha256')
-    .update(JSON.stringify([...all, argv.slice(2), process.cwd(), settings]))
-    .digest('hex')
-    .slice(0, 16)
-}
-
-function uid(): number {
+export function uid(): number {
   const own = process.getuid?.()
   if (own === undefined) throw new FolderError('this system has no user numbers')
   return own

@@ -3,7 +3,6 @@
 // once nobody does, whoever gets the next number is next. A dead process thereby loses its place in the very moment of
 // its death, whatever became of its files, and a number is never taken twice, so that nobody can remove or replace what
 // another has just made (as unlink and bind after ECONNREFUSED would).
-import { randomBytes } from 'node:crypto'
 import { linkSync, readdirSync, unlinkSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
@@ -66,6 +65,7 @@ export class Generations {
    */
   async take(server: Server, number: bigint): Promise<boolean> {
     checkFolder(this.folder)
+    const { randomBytes } = process.getBuiltinModule('node:crypto')
     const temporary = join(this.folder, `.${randomBytes(8).toString('hex')}`)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)

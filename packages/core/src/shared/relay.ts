@@ -1,11 +1,12 @@
 // The relay's side: what each process that the web server starts does instead of loading the app.
 import type { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
-import { checkFolder, openFolder, readKey, socketName } from './folder.ts'
+import { checkFolder, openFolder, readKey } from './folder.ts'
 import { Generations } from './generations.ts'
 import { greet } from './link.ts'
 import { Passage, type PassageOwner } from './passage.ts'
 import { HostError, Rendezvous, type FoundHost } from './rendezvous.ts'
+import { socketName } from './socket-name.ts'
 import { outcome } from './wanted.ts'
 
 /** A server that hands its connections on. */

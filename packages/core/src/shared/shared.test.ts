@@ -1,5 +1,14 @@
 // Relays and hosts as processes, started as a web server starts them.
-import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { compileCore, type CompiledCore } from '../../../../test/support/compiled-core.ts'
@@ -20,7 +29,11 @@ let site: Relays
 let privateFolder = ''
 
 const app = `
+import fs from 'node:fs'
 let running = 0
+try {
+  fs.appendFileSync(new URL('loaded', import.meta.url), process.pid + '\\n')
+} catch {} // another user's
 export default (req, res) => {
   const [, what] = req.url.split('/')
   if (what === 'log') console.log('said by the app')
@@ -83,17 +96,54 @@ describe('serve with shared', () => {
   it.each(['light.cjs', 'full.cjs'])(
     'runs the app in one process, not in those that are started (%s)',
     async (script) => {
+      rmSync(join(core.folder, 'loaded'), { force: true })
       const relays = await Promise.all([relay(script), relay(script)])
       const hosts = await Promise.all(relays.map(hostOf))
       expect(new Set(hosts).size).toBe(1)
       expect(relays.map(({ pid }) => pid)).not.toContain(hosts[0])
       expect(hostsIn(privateFolder)).toEqual([hosts[0]])
+      expect(readFileSync(join(core.folder, 'loaded'), 'utf8')).toBe(`${hosts[0]}\n`)
       // One of them has said what the host says; what the app says reaches a relay, too.
       await (await get(relays[0] as Relay, '/log')).discard()
       const said = (): string => relays.map(({ stderr }) => stderr()).join('')
       await until(() => said().includes('said by the app\n'), said)
     },
   )
+
+  it('is asked for by --shared as well, and a relay then loads nothing of HTTP and of the app', async () => {
+    const folder = join(core.folder, 'coverage')
+    const builtin = core.write(
+      'builtin.cjs',
+      `process.once('exit', () => require('fs').writeFileSync(process.env.NODE_V8_COVERAGE + process.pid, process.moduleLoadList.join('\\n')))`,
+    )
+    const asked = {
+      args: ['--shared'],
+      nodeArgs: ['--require', builtin],
+      env: { FASTCGI_SHARED: '', NODE_V8_COVERAGE: folder },
+    }
+    // Whoever comes first starts the host, and needs more for that.
+    const host = await hostOf(await relay('light.cjs', asked))
+    const through = await relay('light.cjs', asked)
+    expect(await hostOf(through)).toBe(host)
+    through.child.kill('SIGTERM')
+    expect(await through.exited).toBe(0)
+    // What V8 has seen of files.
+    const file = readdirSync(folder).find((name) => name.startsWith(`coverage-${through.pid}-`))
+    const { result } = JSON.parse(readFileSync(join(folder, file as string), 'utf8')) as {
+      result: { url: string }[]
+    }
+    const files = result.flatMap(({ url }) =>
+      url.startsWith('file:') ? new URL(url).pathname : [],
+    )
+    expect(files).toContain(join(core.folder, 'light.cjs'))
+    expect(files).not.toContain(join(core.folder, 'app.mjs'))
+    for (const each of files) {
+      expect(readFileSync(each, 'utf8'), each).not.toMatch(/extends http\.Server|class Transport/)
+    }
+    const modules = readFileSync(`${folder}${through.pid}`, 'utf8')
+    expect(modules).toMatch(/^NativeModule net$/m)
+    expect(modules).not.toMatch(/^NativeModule (?:http|_http_server|crypto)$/m)
+  })
 
   it('gives one host for 50 relays at once over the sockets of dead processes', async () => {
     const first = await relay('light.cjs')
@@ -251,6 +301,35 @@ describe('the end', () => {
     expect(await hostOf(other)).toBe(host)
   })
 
+  it('of all relays: the host, which is in a session of its own, stays with all it has in memory', async () => {
+    const first = await relay('light.cjs')
+    const host = await hostOf(first)
+    expect(readlinkSync(`/proc/${host}/fd/0`)).toBe('/dev/null')
+    const [, , , , , session] = readFileSync(`/proc/${host}/stat`, 'latin1').split(' ')
+    expect(Number(session)).toBe(host)
+    const second = await relay('light.cjs')
+    first.child.kill('SIGTERM')
+    await first.exited
+    // Its output is what it was started with no longer.
+    await (await get(second, '/log')).discard()
+    await second.waitForStderr(/said by the app/)
+    expect(first.stderr()).not.toContain('said by the app')
+    second.child.kill('SIGKILL')
+    await second.exited
+    expect(await hostOf(await relay('light.cjs'))).toBe(host)
+  })
+
+  it('of the host and its relays, when the script is another one', async () => {
+    core.write('other.cjs', scriptOf('@fastcgi/core/shared', ''))
+    const through = await relay('other.cjs')
+    const host = await hostOf(through)
+    core.write('other.cjs', scriptOf('@fastcgi/core/shared', 'ping: "/ping"'))
+    await gone(host)
+    expect(await through.exited).toBe(0)
+    const next = await relay('other.cjs')
+    expect(await (await get(next, '/ping')).text()).toMatch(/^pong/)
+  })
+
   it('of the host, by SIGTERM: it finishes, and the next request gets another', async () => {
     const through = await relay('full.cjs')
     const host = await hostOf(through)
@@ -361,6 +440,31 @@ describe('where it cannot be', () => {
       expect(alone.stderr().match(/FCGI_NOT_SHARED/g)).toHaveLength(1)
       expect(alone.stderr()).toMatch(/app\.mjs is no folder/)
     }
+  })
+
+  it('serves by itself where processes in the background are ended', async () => {
+    core.write(
+      'ended.cjs',
+      `if (process.env.FASTCGI_SHARED_HOST) process.kill(process.pid, 'SIGKILL')
+${scriptOf('@fastcgi/core/shared', '')}`,
+    )
+    const alone = await relay('ended.cjs')
+    expect(await hostOf(alone)).toBe(alone.pid)
+    expect(alone.stderr()).toMatch(
+      /cannot be had.*it ended at once \(SIGKILL\) \[FCGI_NOT_SHARED\]/,
+    )
+  })
+
+  it('passes nothing on through a folder that others may enter meanwhile', async () => {
+    const through = await relay('light.cjs')
+    const host = await hostOf(through)
+    chmodSync(privateFolder, 0o755)
+    const answer = await get(through)
+    expect(answer.status).toBe(503)
+    await answer.discard()
+    await through.waitForStderr(/private is open to others.*FCGI_HOST_GONE/)
+    chmodSync(privateFolder, 0o700)
+    expect(await hostOf(through)).toBe(host)
   })
 
   it('refuses a folder that others may enter', async () => {
