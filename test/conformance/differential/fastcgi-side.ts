@@ -209,6 +209,11 @@ class FastcgiAnswer extends Answer {
   }
 
   take({ type, id, content }: RawRecord): void {
+    // UNKNOWN_TYPE, unasked: nginx takes it for an error, and the response for cut.
+    if (type === 11 && id === 0) {
+      this.finish('cut')
+      return
+    }
     // Another request's record would be a fault of the server.
     if (id !== this.#id) throw new Error(`record of request ${id}, not ${this.#id}`)
     if (this.end !== undefined && !this.#aborted) throw new Error(`record after END_REQUEST`)
