@@ -1,4 +1,5 @@
 /** One process for all (option `shared`) behind the other servers that start the app, with their files of examples/servers. */
+import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 
@@ -6,10 +7,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { deploy } from '../support/deploy.ts'
 import { http } from '../support/http-client.ts'
-import { endHosts, hostsIn, killHosts } from '../support/shared-hosts.ts'
-import { temporaryFolder } from '../support/web-server.ts'
+import { endHosts, hostsIn, isAlive, killHosts } from '../support/shared-hosts.ts'
+import { until } from '../support/until.ts'
+import { findProgram, temporaryFolder } from '../support/web-server.ts'
 import { h2o } from './programs/h2o.ts'
 import { lighttpd } from './programs/lighttpd.ts'
+import { nginx } from './programs/nginx.ts'
 import { startSite, type RunningSite } from './setup.ts'
 
 const folder = temporaryFolder('shared')
@@ -32,17 +35,36 @@ afterAll(() => {
   fs.rmSync(folder, { recursive: true, force: true })
 })
 
+/** Starts three processes on one socket, and gives their numbers. */
+function spawnFcgi(): number[] {
+  const pids = path.join(folder, 'run/pids')
+  const socket = path.join(folder, 'run/app.sock')
+  const program = findProgram('spawn-fcgi', 'apt-get install spawn-fcgi')
+  const words = ['-F', '3', '-s', socket, '-M', '0666', '-P', pids]
+  const PATH = `${path.dirname(process.execPath)}:${String(process.env['PATH'])}`
+  execFileSync(program, [...words, '--', path.join(app, 'app.fcgi')], {
+    env: { PATH },
+    stdio: 'ignore',
+  })
+  return fs.readFileSync(pids, 'utf8').trim().split('\n').map(Number)
+}
+
 describe.each([
   ['lighttpd with max-procs 2', lighttpd, { server: 'lighttpd', file: 'spawn.conf', spawns: true }],
   ['h2o', h2o, { server: 'h2o', file: 'spawn.conf', spawns: true }],
+  ['nginx and spawn-fcgi -F 3', nginx, { server: 'nginx', file: 'minimal.conf' }],
 ])('%s', (_name, server, setup) => {
   let site: RunningSite | undefined
+  let spawned: number[] = []
 
   beforeAll(async () => {
+    if (server === nginx) spawned = spawnFcgi()
     site = await startSite(server, setup, { app, run: path.join(folder, 'run') })
   })
   afterAll(async () => {
     await site?.web.stop()
+    for (const pid of spawned) if (isAlive(pid)) process.kill(pid, 'SIGTERM')
+    await until(() => !spawned.some(isAlive), 'the processes to end that spawn-fcgi has started')
     await endHosts(privateFolder)
   })
 
