@@ -7,6 +7,8 @@ import { examine } from '../../packages/cli/src/commands/doctor.ts'
 import { runCli } from '../support/cli.ts'
 import { deploy } from '../support/deploy.ts'
 import { startFastcgiApp, type FastcgiApp } from '../support/fastcgi-app.ts'
+import { startNode } from '../support/node-process.ts'
+import { until } from '../support/until.ts'
 import {
   fill,
   startWebServer,
@@ -70,5 +72,24 @@ describe('fastcgi init nginx', () => {
       expect(answer.status).toBe(200)
       expect(await complaints(server)).toEqual({})
     })
+  })
+})
+
+describe('an app whose descriptor 2 is the null device, as lighttpd starts it', () => {
+  it('is told to have a log of its own', async () => {
+    await app?.stop()
+    const lost = startNode({ file: script, env: { FASTCGI_LISTEN: socket }, stderr: 'ignore' })
+    try {
+      await until(() => fs.existsSync(socket), 'the socket')
+      fs.chmodSync(socket, 0o666)
+      const text = fs.readFileSync(path.join(folder, 'app/deploy/nginx.conf'), 'utf8')
+      await withNginx(text, async (server) => {
+        expect(await complaints(server)).toEqual({
+          log: expect.stringContaining("serve(app, { log: '/var/log/myapp.log' })"),
+        })
+      })
+    } finally {
+      lost.child.kill('SIGKILL')
+    }
   })
 })

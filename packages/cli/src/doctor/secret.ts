@@ -47,6 +47,8 @@ export interface Arrival {
   readonly node: string
   readonly nodeEnv?: string
   readonly memorySessions: boolean
+  /** What the app says about itself goes to the null device. */
+  readonly logLost?: boolean
   /** Why a process that was to pass requests on (option `shared`) serves by itself. */
   readonly notShared?: string
 }

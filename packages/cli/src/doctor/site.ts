@@ -276,6 +276,15 @@ class Visit {
         ),
       )
     if (arrival.notShared !== undefined) findings.push(notShared(arrival.notShared))
+    if (arrival.logLost === true) {
+      findings.push(
+        warning(
+          'log',
+          'descriptor 2 of the app is the null device, as lighttpd starts it: errors are written nowhere',
+          "give the log a file: serve(app, { log: '/var/log/myapp.log' })",
+        ),
+      )
+    }
     findings.push(this.#processes(pids.size, arrival.memorySessions))
     return findings
   }

@@ -90,7 +90,7 @@ export function statusLine(status: number, reason: string): string {
   const usual = usualLines.get(status)
   if (usual !== undefined && (reason === '' || reason === reasons[status])) return usual
   const clean = reason
-    .replace(/[\0-\x1f\x7f]+/g, ' ')
+    .replace(/[\0-\x08\x0a-\x1f\x7f]+/g, ' ')
     .replace(/[^\0-\xff]/g, '?')
     .trim()
   return 'Status: ' + status + ' ' + (clean === '' ? reasonPhrase(status) : clean) + '\r\n'

@@ -150,6 +150,8 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     request.httpVersion = head.httpVersion
     request.httpVersionMajor = head.httpVersionMajor
     request.httpVersionMinor = head.httpVersionMinor
+    // As the parser leaves it.
+    ;(request as { upgrade?: boolean }).upgrade = false
     // First the raw lines, so that headersDistinct finds them; then the object, so that nothing is parsed twice.
     requestInternals(request)._addHeaderLines?.(head.rawHeaders, head.rawHeaders.length)
     request.rawHeaders = head.rawHeaders

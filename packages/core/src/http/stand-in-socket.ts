@@ -202,6 +202,40 @@ export class StandInSocket extends EventEmitter {
     return !this.writable && this.#owner.unsent === 0
   }
 
+  // What a stream says of itself, here always the same.
+
+  get writableObjectMode(): boolean {
+    return false
+  }
+
+  get readableObjectMode(): boolean {
+    return false
+  }
+
+  get readableLength(): number {
+    return 0
+  }
+
+  get readableFlowing(): boolean {
+    return true
+  }
+
+  get readableEncoding(): null {
+    return null
+  }
+
+  get readableEnded(): boolean {
+    return false
+  }
+
+  get readableAborted(): boolean {
+    return this.destroyed
+  }
+
+  get readableDidRead(): boolean {
+    return false
+  }
+
   write(
     chunk: string | Uint8Array,
     encoding?: BufferEncoding | WriteCallback | null,
@@ -283,6 +317,17 @@ export class StandInSocket extends EventEmitter {
    * nobody listens for it the request is destroyed, as under node:http.
    */
   setTimeout(milliseconds: number, listener?: () => void): this {
+    if (this.destroyed) return this
+    if (typeof milliseconds !== 'number') {
+      throw invalid(
+        TypeError,
+        'ERR_INVALID_ARG_TYPE',
+        `must be of type number, not ${typeof milliseconds}`,
+      )
+    }
+    if (!(milliseconds >= 0 && milliseconds < Infinity)) {
+      throw invalid(RangeError, 'ERR_OUT_OF_RANGE', `is out of range: ${milliseconds}`)
+    }
     this.timeout = milliseconds
     if (milliseconds === 0) {
       if (this.#timer) clearTimeout(this.#timer)
@@ -370,6 +415,14 @@ function replace(socket: StandInSocket, name: string, value: unknown): void {
 function family(address: string | undefined): string | undefined {
   if (address === undefined) return undefined
   return address.includes(':') ? 'IPv6' : 'IPv4'
+}
+
+function invalid(
+  kind: TypeErrorConstructor | RangeErrorConstructor,
+  code: string,
+  what: string,
+): Error {
+  return Object.assign(new kind(`The argument of setTimeout() ${what}`), { code })
 }
 
 function goneError(): Error {

@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { DoctorQuestion } from './doctor.ts'
 import { outcome } from '../shared/wanted.ts'
+import { isLogLost } from './log.ts'
 import { memorySessionsSeen } from './memory-sessions.ts'
 
 /** Longest response header that can be asked for, in bytes; web servers end at 4 to 100 KiB. */
@@ -77,6 +78,7 @@ function arrival(request: IncomingMessage): unknown {
     node: process.version,
     nodeEnv: process.env.NODE_ENV,
     memorySessions: memorySessionsSeen(),
+    logLost: isLogLost(),
     notShared: outcome.notShared,
   }
 }

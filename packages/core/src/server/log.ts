@@ -1,12 +1,20 @@
 // Where `serve` writes what an administrator must know: descriptor 2, which under a web server is usually its error log,
 // or a file. Nothing that goes wrong here ends the process: a full disk or a closed pipe costs lines.
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, writeSync } from 'node:fs'
 import { inspect } from 'node:util'
+import { isNullDevice } from './descriptor.ts'
+
+/** How bad something is. */
+export type LogLevel = 'error' | 'warning' | 'info'
 
 /** A place for lines. */
 export interface Log {
-  /** Writes a message; line breaks in it make several lines, other control characters are escaped. */
-  write(message: string): void
+  /**
+   * Writes a message; line breaks in it make several lines, other control characters are escaped.
+   *
+   * @param level told where somebody understands it: to journald. Default: a warning where the message says so, else info
+   */
+  write(message: string, level?: LogLevel): void
   /** Opens the file anew, for log rotation. Does nothing elsewhere. */
   reopen(): void
 }
@@ -16,10 +24,18 @@ export type LogTarget = string | ((line: string) => void)
 
 const prefix = 'fastcgi: '
 
+let hasOwnPlace = false
+
 /** Makes the log for the option `log`; without one it writes to descriptor 2. */
 export function createLog(target: LogTarget | undefined): Log {
+  hasOwnPlace ||= target !== undefined
   if (typeof target === 'function') return new FunctionLog(target)
   return target === undefined ? new StderrLog() : new FileLog(target)
+}
+
+/** Whether what is written to the log goes nowhere: under lighttpd, where no option `log` is set. */
+export function isLogLost(): boolean {
+  return !hasOwnPlace && isNullDevice(2)
 }
 
 /** Characters of an error in the log: a message may hold all that the client sent. */
@@ -78,7 +94,28 @@ class FunctionLog implements Log {
 
 let stderrGuarded = false
 
+/** As syslog(3) numbers them and sd-daemon(3) writes them. */
+const journalMarks: Readonly<Record<LogLevel, string>> = {
+  error: '<3>',
+  warning: '<4>',
+  info: '<6>',
+}
+
+/** Whether descriptor 2 leads to systemd's journal, which takes `<N>` in front of a line for its level. */
+function isJournal(): boolean {
+  const stream = process.env.JOURNAL_STREAM
+  if (stream === undefined) return false
+  try {
+    const { dev, ino } = fstatSync(2, { bigint: true })
+    return stream === `${dev}:${ino}`
+  } catch {
+    return false
+  }
+}
+
 class StderrLog implements Log {
+  readonly #isJournal = isJournal()
+
   constructor() {
     if (stderrGuarded) return
     stderrGuarded = true
@@ -86,8 +123,12 @@ class StderrLog implements Log {
     process.stderr.on('error', () => {})
   }
 
-  write(message: string): void {
-    for (const line of logLines(message)) process.stderr.write(`${prefix}${line}\n`)
+  write(
+    message: string,
+    level: LogLevel = message.startsWith('warning: ') ? 'warning' : 'info',
+  ): void {
+    const start = this.#isJournal ? `${journalMarks[level]}${prefix}` : prefix
+    for (const line of logLines(message)) process.stderr.write(`${start}${line}\n`)
   }
 
   reopen(): void {}
@@ -104,7 +145,7 @@ class FileLog implements Log {
     this.#open()
   }
 
-  write(message: string): void {
+  write(message: string, level?: LogLevel): void {
     const time = new Date().toISOString()
     const text = logLines(message)
       .map((line) => `${time} [${process.pid}] ${line}\n`)
@@ -112,7 +153,7 @@ class FileLog implements Log {
     if (text === '') return
     if (this.#fd === undefined) this.#open()
     if (this.#fd === undefined) {
-      this.#fallback.write(message)
+      this.#fallback.write(message, level)
       return
     }
     try {
@@ -127,7 +168,10 @@ class FileLog implements Log {
     } catch (error) {
       this.#lost += 1
       if (this.#lost === 1) {
-        this.#fallback.write(`the log ${this.#path} cannot be written: ${(error as Error).message}`)
+        this.#fallback.write(
+          `the log ${this.#path} cannot be written: ${(error as Error).message}`,
+          'error',
+        )
       }
     }
   }

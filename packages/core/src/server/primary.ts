@@ -57,7 +57,7 @@ export class Primary {
       hangTimeout: workerLimits(parts.options).timeout,
       drainTimeout: parts.drainTimeout,
       loadTimeout: parts.options.loadTimeout ?? defaultLoadTimeout,
-      log: (message) => parts.log.write(message),
+      log: (message, level) => parts.log.write(message, level),
       host: parts.host,
       changed: () => {
         if (this.#pool.ready > 0 && !this.#reloading) parts.notifier?.ready()

@@ -295,6 +295,28 @@ describe('signals', () => {
   })
 })
 
+describe('the journal', () => {
+  const app = `await serve((req, res) => { throw new Error('thrown\\nforged: line') },
+    { env: false, listen: process.env.FASTCGI_LISTEN, restartFile: false })`
+
+  it('is told how bad each line is, where descriptor 2 leads to it', async () => {
+    const started = await start(app, {
+      shell: 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"',
+    })
+    expect(await text(started.socketPath)).toMatchObject({ status: 500 })
+    await started.waitForStderr(/FCGI_HANDLER_FAILED/)
+    const lines = started.stderr().trimEnd().split('\n')
+    expect(lines[0]).toMatch(/^<6>fastcgi: listening on /)
+    expect(lines[1]).toBe('<3>fastcgi: GET /: Error: thrown')
+    for (const line of lines.slice(1)) expect(line).toMatch(/^<3>fastcgi: /)
+  })
+
+  it('is not written to where descriptor 2 leads elsewhere, though the variable is inherited', async () => {
+    const started = await start(app, { env: { JOURNAL_STREAM: '8:12345' } })
+    expect(started.stderr()).toMatch(/^fastcgi: listening on /)
+  })
+})
+
 describe('a log file', () => {
   it('gets what descriptor 2 would, and is opened anew on SIGUSR2', async () => {
     const log = path.join(core.folder, 'app.log')

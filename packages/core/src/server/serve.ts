@@ -127,7 +127,7 @@ export class Serving {
       script: this.#script,
       handlerError,
       intercept: this.#intercept(mode),
-      warn: (code, message) => this.#log.write(`${message} [${code}]`),
+      warn: (code, message) => this.#log.write(`${message} [${code}]`, 'warning'),
     })
     const notifier = notify && (await startNotifier(notify, this.#log, this.#shutdown))
     if (workers > 0) {
@@ -257,7 +257,10 @@ export class Serving {
     if (mode.type !== 'cgi') process.stdout.on('error', () => {})
     if (this.#options.log !== undefined) {
       process.on('uncaughtExceptionMonitor', (error) => {
-        this.#log.write(`an exception nobody caught ends the process: ${describeError(error)}`)
+        this.#log.write(
+          `an exception nobody caught ends the process: ${describeError(error)}`,
+          'error',
+        )
       })
     }
   }
@@ -399,6 +402,7 @@ export class Serving {
       const reference = newReference()
       this.#log.write(
         `the app could not be loaded, every request is answered 503: ${describeError(error)}\nFCGI_LOAD_FAILED ${reference}`,
+        'error',
       )
       gate.refuse(failedLoad(error, this.#failurePage, reference))
       return false
@@ -410,12 +414,13 @@ export class Serving {
     const reference = newReference()
     this.#log.write(
       `${request.method} ${request.url}: ${describeError(error)}\nFCGI_HANDLER_FAILED ${reference}`,
+      'error',
     )
     try {
       answer(request, response, failedHandler(error, this.#failurePage, reference))
     } catch (failure) {
       // Whatever the app has done to its response: it costs this request, not the process.
-      this.#log.write(`the error page could not be written: ${describeError(failure)}`)
+      this.#log.write(`the error page could not be written: ${describeError(failure)}`, 'error')
       response.destroy()
     }
     if (this.#options.exitOnError !== true) return

@@ -67,11 +67,24 @@ function argument(given: readonly string[]): string | undefined {
   return own[at] === '--workers' ? (own[at + 1] ?? '') : own[at]?.slice('--workers='.length)
 }
 
-/** When workers are replaced; 0 for never. */
-export interface WorkerLimits {
+/** When a worker has had enough; 0 for never. */
+export interface RecycleLimits {
   readonly requests: number
-  /** Megabytes. */
+  /** Megabytes of resident memory. */
   readonly memory: number
+}
+
+/** Workers that start together must not end together: each takes limits of its own, up to so much below. */
+const jitter = 0.2
+
+/** The limits of one worker. */
+export function jittered({ requests, memory }: RecycleLimits): RecycleLimits {
+  const part = 1 - Math.random() * jitter
+  return { requests: Math.ceil(requests * part), memory: Math.ceil(memory * part) }
+}
+
+/** When workers are replaced; 0 for never. */
+export interface WorkerLimits extends RecycleLimits {
   /** Milliseconds. */
   readonly timeout: number
 }

@@ -3,6 +3,7 @@
 import cluster from 'node:cluster'
 import type { Server, Socket } from 'node:net'
 import { Handover } from './handover.ts'
+import type { LogLevel } from './log.ts'
 import type { RawHandle } from './net-private.ts'
 import type { ProcessFigures } from './observe/figures.ts'
 import { addUp, merge, type Status } from './observe/status.ts'
@@ -25,7 +26,7 @@ export interface PoolOptions {
   readonly drainTimeout: number
   /** Milliseconds a worker has to load the app when it is to replace another. */
   readonly loadTimeout: number
-  readonly log: (message: string) => void
+  readonly log: (message: string, level?: LogLevel) => void
   /** The number of workers that are ready has changed, or may have. */
   readonly changed?: (() => void) | undefined
   /** There where relays bring the connections. */

@@ -1,4 +1,5 @@
 // Starts another worker for one that ended unasked: at once, and later and later where they end soon.
+import type { LogLevel } from './log.ts'
 import type { Member } from './worker-member.ts'
 
 /** Milliseconds before the second one; doubled each time up to the last. */
@@ -10,12 +11,12 @@ const longLife = 30_000
 /** The pauses between workers that end. */
 export class Refill {
   readonly #fill: () => void
-  readonly #log: (message: string) => void
+  readonly #log: (message: string, level?: LogLevel) => void
   #pause = 0
   #timer: NodeJS.Timeout | undefined
 
   /** @param fill starts as many workers as are missing */
-  constructor(fill: () => void, log: (message: string) => void) {
+  constructor(fill: () => void, log: (message: string, level?: LogLevel) => void) {
     this.#fill = fill
     this.#log = log
   }
@@ -26,7 +27,7 @@ export class Refill {
     if (lived > longLife) this.#pause = 0
     const when = this.#pause === 0 ? 'now' : `in ${this.#pause / 1000} s`
     const age = Math.round(lived / 1000)
-    this.#log(`worker ${member.pid} ${what} after ${age} s; another starts ${when}`)
+    this.#log(`worker ${member.pid} ${what} after ${age} s; another starts ${when}`, 'error')
     if (this.#pause === 0) {
       this.#fill()
     } else {

@@ -1,5 +1,6 @@
 // Replaces workers by new ones, which load the code as it is now: one after the other, and an old one only when its
 // successor has shown that it can.
+import type { LogLevel } from './log.ts'
 import type { Member } from './worker-member.ts'
 
 /** What {@link Replacing} does it to. */
@@ -17,7 +18,7 @@ export interface Replaceable {
   accept(candidate: Member): void
   /** It finishes what runs and ends. */
   drain(member: Member): void
-  readonly log: (message: string) => void
+  readonly log: (message: string, level?: LogLevel) => void
 }
 
 /** Milliseconds before one that failed to load its app is tried again, doubled each time up to the last. */
@@ -64,7 +65,7 @@ export class Replacing {
       if (!member.serving || !this.#has(member)) continue
       if (!(await this.#replace(member))) {
         if (!pool.stopping) {
-          pool.log('reload given up, the new code does not load: the old workers go on')
+          pool.log('reload given up, the new code does not load: the old workers go on', 'error')
         }
         return false
       }
@@ -144,7 +145,7 @@ export class Replacing {
         if (member.state !== 'starting') settle()
       }
       const timer = setTimeout(() => {
-        log(`worker ${member.pid} is not ready after ${loadTimeout} ms`)
+        log(`worker ${member.pid} is not ready after ${loadTimeout} ms`, 'warning')
         settle()
       }, loadTimeout)
       worker.on('message', look)

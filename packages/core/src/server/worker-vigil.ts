@@ -1,4 +1,5 @@
 // Looks for workers that give no sign of life, and kills them: whoever hangs hears no other word.
+import type { LogLevel } from './log.ts'
 import type { Member } from './worker-member.ts'
 import { beatInterval } from './worker-messages.ts'
 
@@ -6,7 +7,7 @@ import { beatInterval } from './worker-messages.ts'
 export interface VigilSettings {
   /** Milliseconds without a sign of life; 0: never. */
   readonly hangTimeout: number
-  readonly log: (message: string) => void
+  readonly log: (message: string, level?: LogLevel) => void
   /** Called at each look. */
   readonly looked: () => void
 }
@@ -49,7 +50,7 @@ export class Vigil {
       const silent = now - member.lastBeat
       if (hangTimeout === 0 || member.state === 'starting' || silent <= hangTimeout) continue
       const seconds = Math.round(silent / 1000)
-      log(`worker ${member.pid} has given no sign of life for ${seconds} s: killed`)
+      log(`worker ${member.pid} has given no sign of life for ${seconds} s: killed`, 'error')
       this.hung += 1
       member.lastBeat = now
       member.worker.process.kill('SIGKILL')

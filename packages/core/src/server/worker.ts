@@ -14,13 +14,7 @@ import {
   type PrimaryMessage,
   type WorkerMessage,
 } from './worker-messages.ts'
-
-/** When a worker asks to be replaced; 0 for never. */
-export interface RecycleLimits {
-  readonly requests: number
-  /** Megabytes of resident memory. */
-  readonly memory: number
-}
+import { jittered, type RecycleLimits } from './worker-options.ts'
 
 /** Takes connections. */
 export interface WorkerDoor {
@@ -44,13 +38,10 @@ export interface WorkerDuties {
   reopen(): void
 }
 
-/** Workers that start together must not end together: each takes a limit of its own, up to a fifth below. */
-const jitter = 0.2
-
 /** The channel to the primary. */
 export class WorkerPlace {
   readonly #duties: WorkerDuties
-  readonly #maxRequests: number
+  readonly #recycle: RecycleLimits
   readonly #asking: ((status: Status) => void)[] = []
   readonly #acceptor: Acceptor
   /** Nobody else will accept who waits, unless the primary has said so. */
@@ -59,8 +50,7 @@ export class WorkerPlace {
 
   constructor(duties: WorkerDuties) {
     this.#duties = duties
-    const { requests } = duties.recycle
-    this.#maxRequests = Math.ceil(requests * (1 - Math.random() * jitter))
+    this.#recycle = jittered(duties.recycle)
     this.#acceptor = new Acceptor({
       server: duties.server,
       door: duties.door,
@@ -173,15 +163,15 @@ export class WorkerPlace {
   }
 
   #beat(): void {
-    const { figures, recycle } = this.#duties
-    const taken = figures.take()
+    const taken = this.#duties.figures.take()
     const { requests, rss } = taken
+    const most = this.#recycle
     this.#send({ fastcgi: 'beat', figures: taken })
     const megabytes = Math.round(rss / 2 ** 20)
     // Asked again until it happens: new code that does not load cannot take the place.
-    if (this.#maxRequests > 0 && requests >= this.#maxRequests) {
+    if (most.requests > 0 && requests >= most.requests) {
       this.#send({ fastcgi: 'recycle', reason: `has served ${requests} requests` })
-    } else if (recycle.memory > 0 && megabytes > recycle.memory) {
+    } else if (most.memory > 0 && megabytes > most.memory) {
       this.#send({ fastcgi: 'recycle', reason: `uses ${megabytes} MB` })
     }
   }

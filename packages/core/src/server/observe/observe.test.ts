@@ -288,7 +288,8 @@ describe('requestIds', () => {
       `requestIds: true`,
       `async (req, res) => {
         await new Promise((r) => setImmediate(r))
-        console.error('working on %s', req.url)
+        console.error('working on %s', decodeURIComponent(req.url))
+        if (req.url === '/1') console.trace('here')
         res.end(currentRequestId())
       }`,
     )
@@ -299,6 +300,11 @@ describe('requestIds', () => {
     expect(two).not.toBe('mine')
     expect(await ask('/3', { UNIQUE_ID: 'Zx@k-9' })).toBe('Zx@k-9')
     expect(await ask('/4', { UNIQUE_ID: 'a\n[b] forged' })).not.toContain('forged')
+    const five = await ask('/5%0A[other]%20forged', {})
+    expect(started.stderr()).toContain(`[${five}] working on /5\n[${five}] [other] forged\n`)
+    expect(started.stderr()).toMatch(
+      new RegExp(`^\\[${one}\\] Trace: here\\n\\[${one}\\]     at `, 'm'),
+    )
     for (const [id, url] of [
       [one, '/1'],
       [two, '/2'],

@@ -2,6 +2,7 @@
 // the console.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingMessage } from 'node:http'
+import { format } from 'node:util'
 
 let storage: AsyncLocalStorage<string> | undefined
 
@@ -35,17 +36,18 @@ export function makeRequestId({ fastcgi: { params } }: IncomingMessage): string 
 
 let marked = false
 
-/** Puts the id in front of what is written to the console while a request is served. */
+/** Puts the id in front of each line that is written to the console while a request is served. */
 export function markConsole(): void {
   if (marked) return
   marked = true
-  for (const method of ['debug', 'error', 'info', 'log', 'trace', 'warn'] as const) {
+  // `trace` writes by `error`.
+  for (const method of ['debug', 'error', 'info', 'log', 'warn'] as const) {
     const write = console[method].bind(console)
     console[method] = (...values: unknown[]): void => {
       const id = currentRequestId()
+      // Every line: a value of the client's with a line break in it would else begin one that looks like another's.
       if (id === undefined) write(...values)
-      else if (typeof values[0] === 'string') write(`[${id}] ${values[0]}`, ...values.slice(1))
-      else write(`[${id}]`, ...values)
+      else write('%s', `[${id}] ${format(...values).replaceAll('\n', `\n[${id}] `)}`)
     }
   }
 }
