@@ -176,6 +176,20 @@ describe('a shared host with .htaccess', () => {
     expect(bad['load']).toContain('exit code 7')
     expect(bad['load']).toContain('no database here')
   })
+
+  it('seen through its URL: sessions in memory, in several processes; a limit on uploads; a buffered stream', async () => {
+    // As express-session does it; the package itself: test/memory-sessions.test.ts.
+    const sessions =
+      'class MemoryStore {}\nconst sessionStore = new MemoryStore()\nexport default (req, res) => {\n  req.sessionStore = sessionStore\n  res.end(`hello ${req.url}`)\n}\n'
+    const script = await site('sessions', { 'app.mjs': sessions })
+    const bad = await complaints(`http://127.0.0.1:${String(server.port)}/sessions/`, script)
+    expect(Object.keys(bad).toSorted()).toEqual(['buffering', 'memory-sessions', 'upload-limit'])
+    expect(bad['memory-sessions']).toContain('answered by two processes')
+    expect(bad['memory-sessions']).toContain('signed cookie')
+    expect(bad['upload-limit']).toContain('FcgidMaxRequestLen')
+    expect(bad['buffering']).toContain('FcgidOutputBufferSize 0')
+    await server.waitForLog(/FCGI_MEMORY_SESSIONS/)
+  })
 })
 
 describe('nginx and a socket', () => {
