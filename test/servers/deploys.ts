@@ -61,7 +61,8 @@ const haproxyKept: Setup = {
       'timeout connect 5s\n    retries 3\n    retry-on conn-failure empty-response',
   }),
 }
-const ways: readonly {
+/** The ways to the app. */
+export const ways: readonly {
   readonly name: string
   readonly kept: boolean
   readonly server: Server
@@ -201,7 +202,8 @@ function workerOf({ pid }: FastcgiApp): number {
   return Number(children.at(-1))
 }
 
-interface Asked {
+/** One request, and what became of it. */
+export interface Asked {
   readonly number: string
   readonly method: 'GET' | 'POST'
   readonly begun: number
@@ -210,7 +212,7 @@ interface Asked {
 }
 
 /** Clients on one way. */
-class Load {
+export class Load {
   readonly versions: Set<string> = new Set()
   readonly #port: number
   readonly #kept: boolean
@@ -234,6 +236,11 @@ class Load {
 
   stop(): void {
     this.#stopped = true
+  }
+
+  /** All that was asked so far. */
+  get asked(): readonly Asked[] {
+    return this.#asked
   }
 
   /** Resolves once so many more have been answered, or failed. */
