@@ -5,106 +5,12 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
-import { examples, startApache } from '../support/apache.ts'
-import { deploy } from '../support/deploy.ts'
-import { http, openHttp, type HttpResponse } from '../support/http-client.ts'
-import { endHosts, hostsIn, isAlive, killHosts, workersIn } from '../support/shared-hosts.ts'
+import { openHttp, type HttpResponse } from '../support/http-client.ts'
+import { hostsIn, isAlive, workersIn } from '../support/shared-hosts.ts'
 import { until } from '../support/until.ts'
-import { temporaryFolder, type Place, type WebServer } from '../support/web-server.ts'
-
-const recipes = path.join(examples, 'servers/apache-mod_fcgid')
-/** mod_fcgid starts some ten processes at once, and then one a second. */
-const QUICK = 'FcgidSpawnScoreUpLimit 1000'
-const HOST_CONFIG = `${QUICK}
-FcgidOutputBufferSize 0
-DocumentRoot \${HTDOCS}
-<Directory \${HTDOCS}>
-    AllowOverride All
-    Require all granted
-</Directory>`
-
-let uploaded: string
-
-beforeAll(() => {
-  uploaded = temporaryFolder('shared')
-  deploy('test/servers/shared-app', path.join(uploaded, 'express'))
-})
-afterAll(() => fs.rmSync(uploaded, { recursive: true, force: true }))
-
-function layOut(place: Place): Record<string, string> {
-  const at = (name: string): string => path.join(place.folder, name)
-  fs.cpSync(path.join(uploaded, 'express'), at('express'), { recursive: true })
-  for (const folder of ['express/public', 'express/tmp', 'htdocs', 'htdocs/blog']) {
-    fs.mkdirSync(at(folder), { recursive: true })
-  }
-  for (const folder of ['htdocs', 'htdocs/blog']) {
-    fs.copyFileSync(path.join(recipes, 'htaccess/.htaccess'), at(`${folder}/.htaccess`))
-  }
-  fs.copyFileSync(path.join(recipes, 'app.fcgi'), at('htdocs/app.fcgi'))
-  place.write(
-    'htdocs/blog/app.fcgi',
-    "#!/usr/bin/env node\nrequire('../../express/app.fcgi')\n",
-    0o755,
-  )
-  place.writable('private')
-  return { APP: at('express'), HTDOCS: at('htdocs') }
-}
-
-interface Site {
-  readonly server: WebServer
-  /** Where the private sockets are. */
-  readonly folder: string
-  get(target: string, headers?: Record<string, string>): Promise<HttpResponse>
-  post(target: string, headers?: Record<string, string>): Promise<HttpResponse>
-}
-
-/** Starts Apache for the tests of a `describe`; no process is left, whatever becomes of them. */
-function siteFor(config: string | undefined, extra: string): () => Site {
-  let site: Site | undefined
-  const leave = (): void => {
-    if (site) killHosts(site.folder)
-  }
-  beforeAll(async () => {
-    const server = await startApache({
-      modules: ['fcgid'],
-      ...(config === undefined ? {} : { config: `apache-mod_fcgid/${config}` }),
-      extra,
-      prepare: layOut,
-    })
-    const { port } = server
-    site = {
-      server,
-      folder: path.join(server.folder, 'private/shared'),
-      get: (target, headers = {}) => http({ port, target, headers }),
-      post: (target, headers = {}) => http({ port, target, headers, method: 'POST', body: '' }),
-    }
-    process.once('exit', leave)
-  })
-  afterAll(async () => {
-    if (!site) return
-    const { server, folder } = site
-    // The relays first: they would start another.
-    await server.stop()
-    await endHosts(folder)
-    process.removeListener('exit', leave)
-  })
-  return () => site as Site
-}
-
-async function logIn({ post }: Site, name: string, mount = ''): Promise<{ Cookie: string }> {
-  const answer = await post(`${mount}/login?name=${name}`)
-  expect(answer.status).toBe(200)
-  return { Cookie: (answer.cookies[0] as string).split(';')[0] as string }
-}
-
-/** The process that answers. */
-async function hostOf({ get }: Site, mount = ''): Promise<number> {
-  const answer = await get(`${mount}/me`)
-  expect(answer.status, answer.text).toBe(200)
-  return (answer.json() as { process: number }).process
-}
+import { HOST_CONFIG, hostOf, logIn, QUICK, siteFor, type Site } from './shared-site.ts'
 
 /** Runs `count` requests, `width` at once. */
 async function load(
