@@ -59,6 +59,7 @@ export async function build() {
   return step('Building the packages', async () => {
     const tsc = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc')
     copyTemplates()
+    removeStale()
     if ((await run(process.execPath, [tsc, '-b'])).code !== 0) return false
     return (await run(process.execPath, [path.join(root, 'packages/core/bundle.mjs')])).code === 0
   })
@@ -72,6 +73,20 @@ function copyTemplates() {
     recursive: true,
     filter: (file) => !/README\.md$|\.sh$|\.fcgi$/.test(file),
   })
+}
+
+/** `tsc -b` leaves what it made of a module that is gone; it would be packed. */
+function removeStale() {
+  const packages = path.join(root, 'packages')
+  for (const name of fs.readdirSync(packages)) {
+    const [source, built] = ['src', 'dist'].map((folder) => path.join(packages, name, folder))
+    if (!fs.existsSync(built)) continue
+    for (const file of fs.readdirSync(built, { recursive: true })) {
+      const [, module] = /^(.*?)(?:\.d)?\.(?:js|ts)(?:\.map)?$/.exec(file) ?? []
+      if (module === undefined || fs.existsSync(path.join(source, `${module}.ts`))) continue
+      fs.rmSync(path.join(built, file))
+    }
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
