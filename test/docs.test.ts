@@ -8,6 +8,7 @@ import path from 'node:path'
 
 import { describe, expect, it } from 'vitest'
 
+import { PNPM } from '../scripts/setup.mjs'
 import { makeProgram } from '../packages/cli/src/program.ts'
 import { makeProject } from './support/cli.ts'
 import { blocks, documents, filesBelow, read, root } from './support/documents.ts'
@@ -26,8 +27,11 @@ function anchors(text: string): Set<string> {
   )
 }
 
+/** Pages of the examples, whose configurations test/servers runs. */
+const pages = filesBelow('examples', /^README\.md$/)
+
 describe('links', () => {
-  it.each(documents)('in %s lead to what is there', (file) => {
+  it.each([...documents, ...pages, 'SECURITY.md'])('in %s lead to what is there', (file) => {
     const text = read(file).replaceAll(/^```.*?^```$/gms, '')
     for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^[a-z]+:/.test(target!)) continue
@@ -73,6 +77,20 @@ describe('commands', () => {
   it('are there at all', () => {
     expect(lines.length).toBeGreaterThan(10)
     expect(inline.length).toBeGreaterThan(10)
+  })
+})
+
+describe('commands on the pages of the examples', () => {
+  it.each(pages)('of %s name what is there', (file) => {
+    const text = read(file)
+    for (const [name] of text.matchAll(/(?<=^cp .*)\bexamples\/[\w./-]+/gm)) {
+      expect(fs.existsSync(path.join(root, name)), name).toBe(true)
+    }
+    const names = filesBelow('examples', /^package\.json$/).map(
+      (manifest) => (JSON.parse(read(manifest)) as { name: string }).name,
+    )
+    for (const [, name] of text.matchAll(/--filter (\S+)/g)) expect(names).toContain(name)
+    for (const [version] of text.matchAll(/pnpm@\S+/g)) expect(version).toBe(PNPM)
   })
 })
 
