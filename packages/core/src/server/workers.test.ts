@@ -150,8 +150,10 @@ describe('workers', () => {
     for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1)
     expect([...counts.keys()].every((text) => text.endsWith(' finished'))).toBe(true)
     expect(counts.size).toBe(4)
-    // 16 each, but for a worker that had no processor for a while.
-    expect(Math.min(...counts.values())).toBeGreaterThanOrEqual(8)
+    // 16 each, but for a worker that had no processor for a while: it is passed over after 50 ms. Without the sharing
+    // the first to wake has nearly all.
+    expect(Math.min(...counts.values())).toBeGreaterThanOrEqual(4)
+    expect(Math.max(...counts.values())).toBeLessThanOrEqual(32)
     expect(pool.pids()).not.toContain(pool.pid)
     expect(pool.stderr()).toContain('4 workers to serve')
     await stop(pool)
