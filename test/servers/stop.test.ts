@@ -228,3 +228,59 @@ describe('SIGTERM under load', () => {
     expect(await current.ended).toBe(0)
   })
 })
+
+describe("mod_fcgid's end of idle processes", () => {
+  it('loses no request, GET or POST, though the next one comes while it happens', async () => {
+    core.write('idle.mjs', app)
+    const script = core.write('idle.fcgi', `#!${process.execPath}\nimport('./idle.mjs')\n`)
+    fs.chmodSync(script, 0o755)
+    const apache = await startApache({
+      modules: ['fcgid'],
+      // A process is told to end once it has been idle for a second.
+      extra: `
+        FcgidIdleTimeout 1
+        FcgidIdleScanInterval 1
+        FcgidMinProcessesPerClass 0
+        FcgidErrorScanInterval 1
+        FcgidZombieScanInterval 1
+        FcgidSpawnScoreUpLimit 1000
+        ScriptAlias / \${APP}/idle.fcgi/
+        <Directory \${APP}>
+          SetHandler fcgid-script
+          Options +ExecCGI
+          Require all granted
+        </Directory>`,
+      prepare: () => ({ APP: core.folder }),
+    })
+    stops.push(() => apache.stop())
+    const faults: string[] = []
+    const processes = new Set<string>()
+    let asked = 0
+    const ask = async (): Promise<void> => {
+      const number = `0-${asked++}`
+      const method = asked % 2 === 0 ? 'POST' : 'GET'
+      const sent = method === 'POST' ? `body-of-${number}` : undefined
+      const answer = await fetch(`http://127.0.0.1:${apache.port}/${number}`, {
+        method,
+        ...(sent === undefined ? {} : { body: sent }),
+      }).then(
+        async (response) => `${response.status} ${await response.text()}`,
+        (error: Error) => error.message,
+      )
+      const [status, repeated, body, pid = ''] = answer.split(' ')
+      if (status !== '200' || repeated !== number || body !== (sent ?? ''))
+        faults.push(`${method} ${number}: ${answer}`)
+      processes.add(pid)
+    }
+    // Pauses a little longer each time, from before the end to after it.
+    for (let n = 0; processes.size < 5 && n < 60; n++) {
+      await Promise.all([ask(), ask(), ask()])
+      await new Promise((resolve) => setTimeout(resolve, 900 + (n % 9) * 170))
+    }
+    expect(faults).toEqual([])
+    expect(processes.size).toBeGreaterThanOrEqual(5)
+    const given = fs.readFileSync(path.join(run, 'numbers'), 'utf8').trim().split('\n')
+    expect(given.length).toBe(asked)
+    expect(new Set(given).size).toBe(asked)
+  })
+})
