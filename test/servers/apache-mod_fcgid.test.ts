@@ -104,6 +104,16 @@ function alive(pid: number): boolean {
   }
 }
 
+/** Nothing of it is left but, at most, an exit status that mod_fcgid has not fetched yet. */
+function isGone(pid: number): boolean {
+  try {
+    const [, state] = fs.readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')
+    return state?.startsWith('Z') === true && fs.readdirSync(`/proc/${pid}/task`).length === 1
+  } catch {
+    return true
+  }
+}
+
 describe('ScriptAlias at / (root.conf)', () => {
   const server = serverFor('root.conf')
   expressExample(siteOf(server, ''))
@@ -144,6 +154,8 @@ describe('ScriptAlias at / (root.conf)', () => {
     }, 'the slow request to be answered after its process was killed')
     // 500 by Apache; 503 when the process was gone before Apache had reached it.
     expect([500, 503]).toContain((await slow).status)
+    // One that is still dying has its socket, and would be asked.
+    await until(() => [...killed].every(isGone), 'the killed processes to be gone')
     expect(killed).not.toContain(await processOf(server()))
   })
 })
