@@ -5,7 +5,7 @@ import path from 'node:path'
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-import { startLoad, type Count } from '../support/counting-client.ts'
+import { startLoad, type Count, type Load } from '../support/counting-client.ts'
 import { until } from '../support/until.ts'
 import { ask, makeMachines, nameIn, type Machines, type Name } from './machines.ts'
 import { haproxy } from './programs/haproxy.ts'
@@ -45,23 +45,25 @@ function clusterFor(
   return () => ({ machines: machines as Machines, site: site as RunningSite })
 }
 
+/** Four requests at once, without pause. */
+function loadOf({ site }: Cluster, method: 'GET' | 'POST'): Load {
+  return startLoad(async (number) => {
+    const { status, text } = await ask(site.port, { method, path: `/?n=${number}` })
+    return status === 200 ? text : `${status}`
+  }, 4)
+}
+
 interface Kill {
   readonly gets: Count
   readonly posts: Count
 }
 
 /** Kills a machine while GET and POST requests come in without pause. */
-async function killUnderLoad({ machines, site }: Cluster, name: Name): Promise<Kill> {
-  const { port } = site
-  const load = (method: string, path: string): ReturnType<typeof startLoad> =>
-    startLoad(async (number) => {
-      const { status, text } = await ask(port, { method, path: `${path}?n=${number}` })
-      return status === 200 ? text : `${status}`
-    }, 4)
-  const gets = load('GET', '/')
-  const posts = load('POST', '/')
+async function killUnderLoad(cluster: Cluster, name: Name): Promise<Kill> {
+  const gets = loadOf(cluster, 'GET')
+  const posts = loadOf(cluster, 'POST')
   await Promise.all([gets.more(60), posts.more(60)])
-  await machines.kill(name)
+  await cluster.machines.kill(name)
   await Promise.all([gets.more(200), posts.more(200)])
   return { gets: await gets.stop(), posts: await posts.stop() }
 }
@@ -146,10 +148,7 @@ describe('haproxy cluster.cfg', () => {
   it('costs no request when a machine is stopped, and lets one that comes back in little by little', async () => {
     const { machines, site } = cluster()
     const from = site.web.log().length
-    const load = startLoad(async (number) => {
-      const { status, text } = await ask(site.port, { path: `/?n=${number}` })
-      return status === 200 ? text : `${status}`
-    }, 4)
+    const load = loadOf(cluster(), 'GET')
     await load.more(50)
     await machines.stop('app1')
     await site.web.waitForLog(/app1 is DOWN/, from)
@@ -240,6 +239,19 @@ describe('nginx cluster.conf', () => {
     expect(await answers()).toEqual({ app1: 2, app2: 2, app3: 1 })
     fs.writeFileSync(file, text)
     site.web.signal('SIGHUP')
+  })
+
+  it('loses no GET when a machine is stopped under load', async () => {
+    const { machines } = cluster()
+    const load = loadOf(cluster(), 'GET')
+    await load.more(50)
+    await machines.stop('app1')
+    await load.more(50)
+    await machines.start('app1')
+    await load.more(50)
+    const { sent, answered, faults } = await load.stop()
+    expect(faults).toEqual([])
+    expect(answered).toBe(sent)
   })
 
   it('answers every GET once and rightly, and no POST twice, when a machine dies under load', async () => {
