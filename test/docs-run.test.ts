@@ -64,8 +64,12 @@ const isChange = ({ text }: Block): boolean => text.startsWith('// before')
 /** Needs a Redis server and its packages: only read, by docs.test.ts. */
 const isElsewhere = ({ text }: Block): boolean => text.includes("'redis'")
 
+/** With their places; what is shown twice is run once. */
 const label = (list: readonly Block[]): (Block & { readonly where: string })[] =>
-  list.map((block) => ({ ...block, where: `${block.file}:${block.line}` }))
+  [...new Map(list.map((block) => [block.text, block])).values()].map((block) => ({
+    ...block,
+    where: `${block.file}:${block.line}`,
+  }))
 
 describe('scripts', () => {
   it.each(label(code.filter(isScript)))('$where serves', async ({ text, file }) => {
