@@ -10,11 +10,17 @@ import { ask } from './site.ts'
 interface Target {
   readonly what: string
   readonly target: string
-  /** Servers that answer such a target themselves, and with what. */
+  /** Servers, or a server's file, that answer such a target themselves, and with what. */
   readonly refusedBy?: Readonly<Record<string, number>>
   /** Caddy parses a target and prints it again: what then arrives. */
   readonly printedByCaddy?: string
 }
+
+/** What the two `.htaccess` answer. */
+const byHtaccess = (status: number): Record<string, number> => ({
+  'apache-mod_fcgid htaccess/.htaccess': status,
+  'apache-mod_proxy_fcgi htaccess/.htaccess': status,
+})
 
 const utf8 = (text: string): string => Buffer.from(text).toString('latin1')
 
@@ -49,11 +55,20 @@ const targets: readonly Target[] = [
   { what: 'lower-case hex', target: '/a%c3%a9' },
   { what: 'a colon and an at sign', target: '/a:b@c' },
   { what: 'tildes', target: '/~u/%7Eu' },
-  { what: '3000 letters', target: `/${'p'.repeat(3000)}` },
+  // Below a folder Apache looks for a file of that name, which is too long for one.
+  {
+    what: '3000 letters',
+    target: `/${'p'.repeat(3000)}`,
+    refusedBy: byHtaccess(403),
+  },
   { what: 'a query of 3000 letters', target: `/x?${'q'.repeat(3000)}` },
   { what: 'the name of the script below the root', target: '/evil/app.fcgi' },
   { what: 'the name of the script and more', target: '/evil/app.fcgi/x' },
-  { what: 'the name of the script first', target: '/app.fcgi/x' },
+  {
+    what: 'the name of the script first',
+    target: '/app.fcgi/x',
+    refusedBy: byHtaccess(404),
+  },
   { what: 'a name of PHP', target: '/index.php/x' },
 ]
 
@@ -62,7 +77,7 @@ function targetCase({ what, target, refusedBy, printedByCaddy }: Target): HttpCa
     name: `target with ${what} arrives as sent`,
     async run(site) {
       const response = await ask(site, target)
-      const refused = refusedBy?.[site.server]
+      const refused = refusedBy?.[site.name] ?? refusedBy?.[site.server]
       if (refused !== undefined) return expect(response.status).toBe(refused)
       const seen = response.json()
       const rest = site.server === 'caddy' ? (printedByCaddy ?? target) : target

@@ -8,10 +8,11 @@ import { afterAll, beforeAll, it } from 'vitest'
 
 import type { HttpCase } from '../../conformance/case.ts'
 import type { Abilities, Site } from '../../conformance/site.ts'
-import { startApache } from '../../support/apache.ts'
+import { examples, startApache } from '../../support/apache.ts'
 import { deploy } from '../../support/deploy.ts'
 import { startFastcgiApp, type FastcgiApp } from '../../support/fastcgi-app.ts'
 import {
+  fill,
   freePort,
   temporaryFolder,
   writableFolder,
@@ -25,6 +26,9 @@ export interface ApacheSetup {
   readonly file: string
   readonly mount?: string
   readonly tls?: boolean
+  /** `file` is a `.htaccess` for a document root; the rest is the host's. */
+  readonly htaccess?: boolean
+  readonly can?: Partial<Abilities>
   /** How mod_proxy_fcgi reaches the app; default a unix socket. */
   readonly tcp?: boolean
 }
@@ -60,11 +64,31 @@ const abilities: Readonly<Record<ApacheSetup['server'], Abilities>> = {
 export const apacheSetups: readonly ApacheSetup[] = [
   { server: 'apache-mod_fcgid', file: 'root.conf' },
   { server: 'apache-mod_fcgid', file: 'sub-path.conf', mount: '/app' },
+  {
+    server: 'apache-mod_fcgid',
+    file: 'cgi-bin.conf',
+    mount: '/cgi-bin/app.fcgi',
+    can: { staticFiles: false },
+  },
+  { server: 'apache-mod_fcgid', file: 'htaccess/.htaccess', htaccess: true },
   { server: 'apache-mod_fcgid', file: 'https.conf', tls: true },
   { server: 'apache-mod_proxy_fcgi', file: 'unix-socket.conf' },
   { server: 'apache-mod_proxy_fcgi', file: 'tcp.conf', tcp: true },
   { server: 'apache-mod_proxy_fcgi', file: 'sub-path.conf', mount: '/app' },
   { server: 'apache-mod_proxy_fcgi', file: 'sethandler.conf' },
+  {
+    server: 'apache-mod_proxy_fcgi',
+    file: 'htaccess/.htaccess',
+    htaccess: true,
+    // flushpackets belongs to the server's configuration. After the internal redirect of a rewrite Apache ends an answer
+    // that was cut as if it were whole.
+    can: {
+      streamsResponses: false,
+      tellsOfGoneClient: 'no',
+      showsCutResponse: false,
+      showsCutOfUnknownLength: false,
+    },
+  },
   { server: 'apache-mod_proxy_fcgi', file: 'https.conf', tls: true },
 ]
 
@@ -82,8 +106,10 @@ export interface ApacheSite extends Site {
  */
 export async function startApacheSite(setup: ApacheSetup, app: string): Promise<ApacheSite> {
   const folder = temporaryFolder('apache')
-  const home = path.join(folder, 'app')
+  // Under the name that the file of two lines for a cgi-bin or document root has.
+  const home = path.join(folder, 'express')
   const certificates = path.join(folder, 'tls')
+  const socket = path.join(writableFolder(folder, 'run'), 'app.sock')
   let started: FastcgiApp | undefined
   const stop = async (web?: WebServer): Promise<void> => {
     await web?.stop()
@@ -92,20 +118,26 @@ export async function startApacheSite(setup: ApacheSetup, app: string): Promise<
   }
   try {
     deploy(app, home)
+    layOutSite(folder, setup, socket)
     if (setup.tls === true) makeCertificates(certificates)
-    const socket = path.join(writableFolder(folder, 'run'), 'app.sock')
     const listen = setup.tcp === true ? `127.0.0.1:${String(await freePort())}` : socket
     if (setup.server === 'apache-mod_proxy_fcgi') {
       const env = { NODE_ENV: 'production' }
-      started = await startFastcgiApp({ file: path.join(home, 'app.fcgi'), listen, env })
+      const file = path.join(folder, setup.htaccess === true ? 'htdocs' : 'express', 'app.fcgi')
+      started = await startFastcgiApp({ file, listen, env })
     }
     const web = await startApache({
       modules: [...MODULES[setup.server], ...(setup.tls === true ? ['ssl', 'http2'] : [])],
-      config: `${setup.server}/${setup.file}`,
+      ...(setup.htaccess === true
+        ? { extra: hostConfig(setup) }
+        : { config: `${setup.server}/${setup.file}` }),
       prepare(place) {
         place.write('site/index.html', 'the rest of the site\n')
         return {
           APP: home,
+          CGI_BIN: path.join(folder, 'cgi-bin'),
+          HTDOCS: path.join(folder, 'htdocs'),
+          NODE: process.execPath,
           SITE: path.join(place.folder, 'site'),
           SOCKET: socket,
           BACKEND: listen,
@@ -126,13 +158,43 @@ export async function startApacheSite(setup: ApacheSetup, app: string): Promise<
   }
 }
 
+/** A cgi-bin, and a document root with the `.htaccess`, where the setup wants them. */
+function layOutSite(folder: string, setup: ApacheSetup, socket: string): void {
+  for (const name of ['cgi-bin', 'htdocs']) {
+    fs.mkdirSync(path.join(folder, name))
+    fs.copyFileSync(
+      path.join(examples, 'servers/apache-mod_fcgid/app.fcgi'),
+      path.join(folder, name, 'app.fcgi'),
+    )
+  }
+  if (setup.htaccess !== true) return
+  const rules = fs.readFileSync(path.join(examples, 'servers', setup.server, setup.file), 'utf8')
+  const at = '/run/express/app.sock'
+  const moves: Record<string, string> = rules.includes(at) ? { [at]: socket } : {}
+  fs.writeFileSync(path.join(folder, 'htdocs/.htaccess'), fill(rules, moves))
+  fs.cpSync(path.join(folder, 'express/public'), path.join(folder, 'htdocs/static'), {
+    recursive: true,
+  })
+}
+
+/** A host that lets `.htaccess` do what its file does, and is generous in what it cannot. */
+function hostConfig({ server }: ApacheSetup): string {
+  return `DocumentRoot \${HTDOCS}
+AllowEncodedSlashes NoDecode
+<Directory \${HTDOCS}>
+    AllowOverride All
+    Require all granted
+</Directory>
+${server === 'apache-mod_fcgid' ? 'FcgidMaxRequestLen 104857600\nFcgidOutputBufferSize 0' : ''}`
+}
+
 function siteOf(setup: ApacheSetup): Site {
   return {
     name: `${setup.server} ${setup.file}`,
     server: setup.server,
     mount: setup.mount ?? '',
     port: 0,
-    can: abilities[setup.server],
+    can: { ...abilities[setup.server], ...setup.can },
     ...(setup.tls === true ? { tls: { servername: 'localhost' } } : {}),
   }
 }
