@@ -32,10 +32,12 @@ export function readBody(
   if (length >= 0) {
     head.contentLength = length
     const { method } = head
-    // Most servers write 0 where the client said nothing.
+    // Most servers write 0 where the client said nothing; what it did say nginx passes on as a header as well.
     if (
       length === 0 &&
-      (method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'TRACE')
+      (method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'TRACE') &&
+      valueOf(text, Slot.HttpContentLength) === '' &&
+      valueOf(text, Slot.HttpTransferEncoding) === ''
     ) {
       head.body = 'none'
       return size

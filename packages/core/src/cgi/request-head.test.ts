@@ -595,6 +595,17 @@ describe('readRequestHead: body', () => {
     }
   })
 
+  it('takes 0 for what the client said where nginx passes that on as well', () => {
+    for (const said of [{ HTTP_CONTENT_LENGTH: '0' }, { HTTP_TRANSFER_ENCODING: 'chunked' }]) {
+      expect(body({ REQUEST_METHOD: 'GET', CONTENT_LENGTH: '0', ...said })).toEqual([
+        'length',
+        0,
+        '0',
+        undefined,
+      ])
+    }
+  })
+
   it('never has both a length and a transfer encoding', () => {
     expect(body({ CONTENT_LENGTH: '11', HTTP_TRANSFER_ENCODING: 'chunked' })).toEqual([
       'length',
