@@ -5,6 +5,7 @@ import { bodyScenarios } from './scenarios/bodies.ts'
 import { requestScenarios } from './scenarios/requests.ts'
 import { responseScenarios } from './scenarios/responses.ts'
 import { surroundingScenarios } from './scenarios/surroundings.ts'
+import { usageScenarios } from './scenarios/usage.ts'
 
 export const scenarios: readonly Scenario[] = [
   ...requestScenarios,
@@ -12,4 +13,5 @@ export const scenarios: readonly Scenario[] = [
   ...responseScenarios,
   ...abortScenarios,
   ...surroundingScenarios,
+  ...usageScenarios,
 ]
