@@ -101,6 +101,17 @@ const spawned: Way = async (file) => ({
   process: { file: script, stdin: await listeningServer(file) },
   address: { path: file },
 })
+/** A port that was free a moment ago. */
+const onOwnPort: Way = async () => {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as net.AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return {
+    process: { file: script, args: ['--listen', `127.0.0.1:${port}`] },
+    address: { port, host: '127.0.0.1' },
+  }
+}
 const onPort: Way = async () => {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -175,11 +186,13 @@ async function expectFinished({ idle, busy, streaming, multiplexed }: UnderWay):
 
 const ways: readonly (readonly [name: string, way: Way, workers: number])[] = [
   ['a socket file', onPath, 0],
-  ['a port', onPort, 0],
+  ['a port', onOwnPort, 0],
+  ['a port of another process', onPort, 0],
   ['systemd', activated, 0],
   ['descriptor 0', spawned, 0],
   ['a socket file, one worker', onPath, 1],
-  ['a port, two workers', onPort, 2],
+  ['a port of another process, two workers', onPort, 2],
+  ['a port, two workers', onOwnPort, 2],
   ['systemd, two workers', activated, 2],
 ]
 const table = ways.flatMap(([name, way, workers]) =>
@@ -222,4 +235,36 @@ describe('idle, busy, streaming and multiplexed connections are finished', () =>
       expect(await started.process.ended).toBe(0)
     },
   )
+})
+
+describe('the one request of a CGI process is finished', () => {
+  const signals = ['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGHUP'] as const
+  const requests = [
+    ['/hold', 'finished'],
+    ['/stream', 'first,finished'],
+  ] as const
+  it.concurrent.each(
+    signals.flatMap((signal) => requests.map(([url, body]) => ({ signal, url, body }))),
+  )('by $signal, $url', async ({ signal, url, body }) => {
+    number += 1
+    const gate = path.join(core.folder, `gate-${number}`)
+    const started = startNode({
+      file: script,
+      env: {
+        GATE: gate,
+        GATEWAY_INTERFACE: 'CGI/1.1',
+        REQUEST_METHOD: 'GET',
+        REQUEST_URI: url,
+        SERVER_PROTOCOL: 'HTTP/1.1',
+      },
+    })
+    await started.waitForStderr(/begun/)
+    started.child.kill(signal)
+    await started.waitForStderr(new RegExp(`${signal}: finishing what runs`))
+    fs.writeFileSync(gate, '')
+    expect(await started.ended).toBe(0)
+    expect(started.stdout().toString()).toMatch(
+      new RegExp(`^Status: 200 OK\\r\\n[^]*\\r\\n${body}$`, 'm'),
+    )
+  })
 })

@@ -9,7 +9,8 @@ import { defaultLoadTimeout, type ServeOptions } from './serve-options.ts'
 import type { Server } from './server.ts'
 import type { Shutdown, Stoppable } from './shutdown.ts'
 import { workerLimits } from './worker-options.ts'
-import { WorkerPool, type PoolHost } from './worker-pool.ts'
+import type { PoolHost } from './pool-options.ts'
+import { WorkerPool } from './worker-pool.ts'
 
 /** What a {@link Primary} works with. */
 export interface PrimaryParts {

@@ -57,13 +57,18 @@ function replaceMethods(prototype: object, answers: Record<string, Answer>): voi
 /** Stands in for an app's own server. */
 export class StandIn {
   readonly #app: http.Server
+  readonly #port: number
   #server: Server | undefined
   #listening = true
   #referenced = true
 
-  /** @param app its `listen()` has been taken over */
-  constructor(app: http.Server) {
+  /**
+   * @param app its `listen()` has been taken over
+   * @param port what it asked for
+   */
+  constructor(app: http.Server, port: number) {
     this.#app = app
+    this.#port = port
     stands.set(app, this)
     if (app instanceof http.Server) return
     for (const [name, answer] of Object.entries(httpAnswers)) {
@@ -102,8 +107,11 @@ export class StandIn {
     return this.#app
   }
 
+  /** node:http has an address as soon as listen() has returned: what was asked for, until it is known what it becomes. */
   address(): AddressInfo | string | null {
-    return this.#listening ? (this.#server?.address() ?? null) : null
+    if (!this.#listening) return null
+    if (this.#server === undefined) return { address: '::', family: 'IPv6', port: this.#port }
+    return this.#server.address()
   }
 
   getConnections(callback: (error: Error | null, count: number) => void): http.Server {

@@ -197,6 +197,14 @@ describe('@fastcgi/core/register', () => {
     }
   })
 
+  it('gives an address at once, as node:http does', async () => {
+    const started = start(`import http from 'node:http'
+      const server = http.createServer().listen(3000)
+      console.error('at once', server.address().port, server.listening)`)
+    await started.waitForStderr(/at once 3000 true/)
+    await started.waitForStderr(/listening on/)
+  })
+
   it('lets a process end whose server is not to keep it alive', async () => {
     const started = start(`import http from 'node:http'
       const server = http.createServer()

@@ -69,7 +69,7 @@ export function takeOverListen(): void {
     }
     net.Server.prototype.listen = original
     log.write(`listen(${port}) is served over FastCGI`)
-    take(this as http.Server, given, options, withPort(start, port))
+    take(this as http.Server, given, port, options, withPort(start, port))
     return this
   } as Listen
 }
@@ -106,12 +106,13 @@ function withPort(start: Start, port: number): Start {
 function take(
   app: http.Server,
   given: readonly unknown[],
+  port: number,
   options: ServeOptions,
   start: Start,
 ): void {
   const callback = given.findLast((value) => typeof value === 'function')
   if (callback !== undefined) app.once('listening', callback as () => void)
-  const stand = new StandIn(app)
+  const stand = new StandIn(app, port)
   const signal = (given[0] as { signal?: AbortSignal } | null | undefined)?.signal
   signal?.addEventListener('abort', () => app.close())
   new Serving(app, options).start(start).then(

@@ -18,6 +18,8 @@ const few = 5
  * second: enough to spread some hundred that are opened together, and no burden where they are short.
  */
 const allowance = { most: 64, perSecond: 50 }
+/** So many connections more or less are worth a message, or a sixteenth. */
+const worthTelling = 3
 /** Milliseconds at the most that a worker goes on accepting those who have connected already. */
 const backlogTime = 2_000
 
@@ -157,8 +159,10 @@ export class Acceptor {
     setTimeout(() => {
       this.#counting = false
       const { open } = this.#around.door
-      if (open !== this.#told) this.#around.send({ fastcgi: 'open', open })
+      // A few more or less are told with the next sign of life: with a connection for each request they change all the time.
+      if (Math.abs(open - this.#told) < Math.max(worthTelling, this.#told / 16)) return
       this.#told = open
+      this.#around.send({ fastcgi: 'open', open })
     }, countInterval).unref()
   }
 }

@@ -1,60 +1,18 @@
 // The workers of one socket: started, and replaced when they end, hang, have served enough, or run old code. The primary
 // never loads the app, so new code needs no new primary, and the socket never closes.
-import cluster from 'node:cluster'
-import type { Server, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { Handover } from './handover.ts'
-import type { LogLevel } from './log.ts'
 import type { RawHandle } from './net-private.ts'
 import type { ProcessFigures } from './observe/figures.ts'
 import { addUp, merge, type Status } from './observe/status.ts'
+import type { PoolOptions, PoolSockets } from './pool-options.ts'
+import { forkWorker, prepareWorkers, whenEnded } from './worker-fork.ts'
 import { Member } from './worker-member.ts'
-import { isPoolMessage, workerVariable, type WorkerMessage } from './worker-messages.ts'
+import { isPoolMessage, type WorkerMessage } from './worker-messages.ts'
 import { Refill } from './worker-refill.ts'
 import { Replacing } from './worker-replacing.ts'
 import { Sharing } from './worker-sharing.ts'
 import { Vigil } from './worker-vigil.ts'
-
-/** Settings of a {@link WorkerPool}. */
-export interface PoolOptions {
-  readonly count: number
-  /** Script and arguments of a worker: those of the primary. */
-  readonly script: string
-  readonly arguments: readonly string[]
-  /** Milliseconds without a sign of life after which a worker is killed and replaced; 0: never. */
-  readonly hangTimeout: number
-  /** Milliseconds a worker has to finish what runs; then it is killed. */
-  readonly drainTimeout: number
-  /** Milliseconds a worker has to load the app when it is to replace another. */
-  readonly loadTimeout: number
-  readonly log: (message: string, level?: LogLevel) => void
-  /** The number of workers that are ready has changed, or may have. */
-  readonly changed?: (() => void) | undefined
-  /** There where relays bring the connections. */
-  readonly host?: PoolHost | undefined
-}
-
-/** What is different where relays bring the connections: they can ask again, and answer 503 themselves. */
-export interface PoolHost {
-  /** What workers have in their environment beside that of the primary. */
-  readonly environment: Readonly<Record<string, string>>
-  /** Takes what workers write to descriptors 1 and 2; they would inherit the primary's. */
-  output(chunk: Buffer): void
-  /** Closes a connection that no worker can take. */
-  refuse(socket: Socket): void
-}
-
-/** What the pool serves. */
-export interface PoolSockets {
-  /** For the log. */
-  readonly name: string
-  /** What listens; unknown: connections are handed over. */
-  readonly servers?: readonly Server[]
-  /** The sockets were another process's first. */
-  readonly inherited?: boolean
-}
-
-/** Milliseconds for what a worker has said before its end. */
-const lastWords = 1_000
 
 /** The workers of one socket. */
 export class WorkerPool {
@@ -101,17 +59,11 @@ export class WorkerPool {
 
   /** Starts the workers. */
   start({ name, servers = [], inherited = false }: PoolSockets): void {
-    const { script, arguments: given, count, loadTimeout } = this.#options
+    const { count, loadTimeout } = this.#options
     this.#name = name
     const shared = { servers, inherited, alone: count === 1, patience: loadTimeout }
-    const output = this.#options.host ? 'pipe' : 'inherit'
     this.#sharing = new Sharing(this.#members, shared)
-    // Not descriptor 0: it may be the socket, which must close with the primary.
-    cluster.setupPrimary({
-      exec: script,
-      args: [...given],
-      stdio: ['ignore', output, output, 'ipc'],
-    } as Parameters<typeof cluster.setupPrimary>[0])
+    prepareWorkers(this.#options)
     this.#vigil.start()
     this.#fill()
   }
@@ -168,23 +120,12 @@ export class WorkerPool {
   }
 
   #start(candidate: boolean): Member {
-    const { host } = this.#options
-    const worker = cluster.fork({ ...host?.environment, [workerVariable]: this.#name })
-    for (const stream of [worker.process.stdout, worker.process.stderr]) {
-      stream?.on('data', (chunk: Buffer) => host?.output(chunk))
-    }
+    const worker = forkWorker(this.#name, this.#options.host)
     const member = new Member(worker, candidate)
     this.#members.add(member)
     worker.on('message', (message: unknown, handle: unknown) => this.#take(member, message, handle))
     worker.once('disconnect', () => this.#handover.lost(member))
-    worker.once('exit', (code, signal) => {
-      // What it has sent before its end is to be read first.
-      const how = signal ?? `status ${code}`
-      const ended = (): void => this.#exited(member, how)
-      if (!worker.isConnected()) return ended()
-      worker.once('disconnect', ended)
-      setTimeout(ended, lastWords).unref()
-    })
+    whenEnded(worker, (how) => this.#exited(member, how))
     worker.on('error', (error) => {
       if (member.pid === undefined) this.#exited(member, error.message)
     })
