@@ -233,44 +233,47 @@ Alias /second/ ${at('files')}/
   })
 })
 
-describe('mod_authnz_fcgi (apache-mod_authnz_fcgi/authorizer.conf)', () => {
-  const both = started(async () => {
-    const apps: FastcgiApp[] = []
-    const stop = async (): Promise<void> => {
-      for (const app of apps) await app.stop()
-    }
-    const authorizer = `127.0.0.1:${String(await freePort())}`
-    const socket = path.join(writableFolder(folder, 'run'), 'app.sock')
-    for (const [name, listen] of [
-      ['authorizer/authorizer.fcgi', authorizer],
-      ['app/app.fcgi', socket],
-    ] as const) {
-      apps.push(
-        await startFastcgiApp({
-          file: path.join(folder, name),
-          listen,
-          env: { NODE_ENV: 'production' },
-        }),
-      )
-    }
-    const web = await startApache({
-      modules: ['authnz_fcgi', 'proxy', 'proxy_fcgi'],
-      config: 'apache-mod_authnz_fcgi/authorizer.conf',
-      prepare: () => ({
-        AUTHORIZER: authorizer,
-        SOCKET: socket,
-        FILES: path.join(folder, 'files'),
+/** An authorizer and an app on sockets of their own, and Apache before them. */
+async function authnz(script: string) {
+  const apps: FastcgiApp[] = []
+  const stop = async (): Promise<void> => {
+    for (const app of apps) await app.stop()
+  }
+  const authorizer = `127.0.0.1:${String(await freePort())}`
+  const socket = path.join(writableFolder(folder, `run-${path.basename(script)}`), 'app.sock')
+  for (const [name, listen] of [
+    [script, authorizer],
+    ['app/app.fcgi', socket],
+  ] as const) {
+    apps.push(
+      await startFastcgiApp({
+        file: path.join(folder, name),
+        listen,
+        env: { NODE_ENV: 'production' },
       }),
-    })
-    return {
-      web,
-      apps,
-      async stop() {
-        await web.stop()
-        await stop()
-      },
-    }
+    )
+  }
+  const web = await startApache({
+    modules: ['authnz_fcgi', 'proxy', 'proxy_fcgi'],
+    config: 'apache-mod_authnz_fcgi/authorizer.conf',
+    prepare: () => ({
+      AUTHORIZER: authorizer,
+      SOCKET: socket,
+      FILES: path.join(folder, 'files'),
+    }),
   })
+  return {
+    web,
+    apps,
+    async stop() {
+      await web.stop()
+      await stop()
+    },
+  }
+}
+
+describe('mod_authnz_fcgi (apache-mod_authnz_fcgi/authorizer.conf)', () => {
+  const both = started(() => authnz('authorizer/authorizer.fcgi'))
   const ask = askOf(() => both().web)
 
   it('AuthnzFcgiCheckAuthnProvider: the app names the user, by a cookie', async () => {
@@ -315,6 +318,18 @@ describe('mod_authnz_fcgi (apache-mod_authnz_fcgi/authorizer.conf)', () => {
       ['/staff/secret.txt', basic('ann', 'secret')],
     ] as const) {
       await expectRefused(ask, target, headers, 500)
+    }
+  })
+})
+
+describe('mod_authnz_fcgi, when something goes wrong', () => {
+  const both = started(() => authnz('app/failing-authorizer.fcgi'))
+  const ask = askOf(() => both().web)
+
+  // A handler that never answers is a no after 30 s; nothing makes mod_authnz_fcgi wait less.
+  it.each(['throw', 'reject', 'end', 'destroy', 'exit'])('%s: no', async (how) => {
+    for (const place of ['private', 'members', 'staff', 'app']) {
+      await expectRefused(ask, `/${place}/secret.txt?${how}`, basic('ann', 'secret'), 500)
     }
   })
 })

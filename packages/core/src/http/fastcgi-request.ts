@@ -60,7 +60,7 @@ export class FastcgiRequest {
   /**
    * The user the web server authenticated (REMOTE_USER). Undefined when there is none, and where the server is nginx,
    * HAProxy or unknown, since those pass the name of a Basic header without having checked it (option
-   * `trustRemoteUser`).
+   * `trustRemoteUser`); and while Apache asks an authorizer whether that user's password is right.
    */
   get remoteUser(): string | undefined {
     return this.#owner.identity.remoteUser
