@@ -41,6 +41,27 @@ export async function runCli(
   return { code, stdout, stderr }
 }
 
+/** Runs the command in a shell, with its output going to another program; gives what comes out of that, and its code. */
+export async function runPiped(
+  args: readonly string[],
+  into: string,
+  cwd: string,
+): Promise<CliResult> {
+  const line = `{ "$@"; echo "$?" >&3; } | ${into}`
+  const child = spawn('/bin/sh', ['-c', line, 'sh', process.execPath, command, ...args], {
+    cwd,
+    env: { PATH: process.env['PATH'] },
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  })
+  const texts = ['', '', '']
+  child.stdio.slice(1).forEach((stream, i) => {
+    const readable = stream as NodeJS.ReadableStream
+    readable.setEncoding('utf8').on('data', (text: string) => (texts[i] += text))
+  })
+  await once(child, 'close')
+  return { stdout: texts[0]!, stderr: texts[1]!, code: Number(texts[2]) }
+}
+
 /** A folder with files, for one test. */
 export interface Project {
   readonly folder: string

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from '@fastcgi/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeProject, type Project, runCli } from '../../../../test/support/cli.ts'
+import { makeProject, type Project, runCli, runPiped } from '../../../../test/support/cli.ts'
 import { showRecords } from '../records.ts'
 
 let site: Project
@@ -10,6 +10,14 @@ let server: Server
 beforeAll(async () => {
   site = makeProject({ 'body.txt': 'from a file' })
   server = createServer((request, response) => {
+    if (request.url === '/endless') {
+      const more = (): void => {
+        while (!response.destroyed && response.write('x'.repeat(1000)));
+      }
+      response.on('drain', more)
+      more()
+      return
+    }
     let body = ''
     request.setEncoding('utf8').on('data', (text: string) => (body += text))
     request.on('end', () => {
@@ -89,6 +97,11 @@ describe('fastcgi get', () => {
     expect(nobody).toMatchObject({ code: 69, stdout: '' })
     expect(nobody.stderr).toContain('has the application been started?')
     expect((await get('/')).code).toBe(64)
+  })
+
+  it('ends when nobody reads any more', async () => {
+    const read = await runPiped(['get', '/endless', '-s', 'app.sock'], 'head -c 10', site.folder)
+    expect(read).toEqual({ code: 0, stdout: 'x'.repeat(10), stderr: '' })
   })
 
   it('asks for the values of the protocol', async () => {

@@ -102,7 +102,10 @@ async function get(path: string, address: string, given: Given): Promise<void> {
     }
     to.write('\n')
   }
-  await pipeline(response.body, process.stdout, { end: false })
+  await pipeline(response.body, process.stdout, { end: false }).catch((error: unknown) => {
+    // `| head` has read enough.
+    if ((error as { code?: unknown }).code !== 'EPIPE') throw error
+  })
   if (given.fail === true && response.status >= 400) {
     throw new Failure(ExitCode.Failed, `${response.status} ${response.statusText}`)
   }

@@ -1,7 +1,13 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { helloApp, makeProject, type Project, runCli } from '../../../../test/support/cli.ts'
+import {
+  helloApp,
+  makeProject,
+  type Project,
+  runCli,
+  runPiped,
+} from '../../../../test/support/cli.ts'
 import { configFiles, recipeNames, type Site } from '../init/recipes.ts'
 
 const cleanups: (() => unknown)[] = []
@@ -160,6 +166,13 @@ describe('fastcgi init', () => {
     const site = project({ 'app.mjs': helloApp })
     await at(site, 'init', 'htaccess', '--node', '/opt/node/bin/node')
     expect(fs.readFileSync(site.file('app.fcgi'), 'utf8')).toMatch(/^#!\/opt\/node\/bin\/node\n/)
+  })
+
+  it('writes its files although nobody reads to the end what it shows', async () => {
+    const site = project({ 'app.mjs': helloApp })
+    const shown = await runPiped(['init', 'htaccess'], 'true', site.folder)
+    expect(shown).toMatchObject({ code: 0, stderr: '' })
+    expect(fs.existsSync(site.file('.htaccess'))).toBe(true)
   })
 
   it('leaves a file alone that says something else, unless told to', async () => {
