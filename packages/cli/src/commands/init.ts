@@ -151,7 +151,7 @@ function planAll(server: RecipeName, given: Given): Plan {
   }
   const configs: Output[] =
     server === 'htaccess'
-      ? [{ path: path.join(docroot, '.htaccess'), text: htaccess(given.script) }]
+      ? [{ path: path.join(docroot, '.htaccess'), text: htaccess(given.script, outside) }]
       : configFiles(server, site).map((file) => ({
           path: path.resolve(given.out, file.name),
           text: file.text,
@@ -171,8 +171,14 @@ function withDoor(inner: ScriptOutputs, door: string): ScriptOutputs {
   }
 }
 
-function htaccess(script: string): string {
-  const text = readTemplate('apache-mod_fcgid/htaccess/.htaccess')
+function htaccess(script: string, outside: boolean): string {
+  const template = readTemplate('apache-mod_fcgid/htaccess/.htaccess')
+  const text = outside
+    ? template
+    : template.replace(
+        'The app lies outside the document root.',
+        'Nothing else is handed out, though the app lies here.',
+      )
   return script === 'app.fcgi'
     ? text
     : text.replaceAll('app.fcgi', script).replaceAll('app\\.fcgi', script.replaceAll('.', '\\.'))
