@@ -102,6 +102,8 @@ describe('a shared host with .htaccess', () => {
 
   it('answers, and the doctor is content, where nothing is planted', async () => {
     expect(await get(server, '/sound/x')).toEqual({ status: 200, text: 'hello /x' })
+    // The app's files lie in the document root, and it is the app that is asked for them.
+    expect((await get(server, '/sound/package.json')).text).toBe('hello /package.json')
     expect(await complaints(path.join(root, 'sound/app.fcgi'))).toEqual({})
   })
 
