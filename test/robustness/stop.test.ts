@@ -234,3 +234,47 @@ describe('SIGTERM while 200 connections are busy', () => {
     90_000,
   )
 })
+
+describe('SIGTERM while connections wait in the backlog', () => {
+  it.each(['unix', 'tcp'] as const)(
+    'answers all that have connected before, over %s',
+    async (over) => {
+      number += 1
+      const socketPath = path.join(core.folder, `stop-${number}.sock`)
+      const gate = path.join(core.folder, `gate-${number}`)
+      // Nothing is accepted and no signal is seen while this handler keeps the event loop.
+      const file = core.write(
+        `stop-${number}.mjs`,
+        `import fs from 'node:fs'
+         import { serve } from '@fastcgi/core'
+         await serve((req, res) => {
+           if (req.url === '/block') {
+             fs.writeSync(2, 'blocked')
+             while (!fs.existsSync(${JSON.stringify(gate)}));
+           }
+           res.end(req.url)
+         })`,
+      )
+      const listen = over === 'unix' ? socketPath : '127.0.0.1:0'
+      const started = startNode({ file, env: { FASTCGI_LISTEN: listen, NODE_ENV: 'test' } })
+      await started.waitForStderr(/listening on/)
+      const port = Number(/listening on 127\.0\.0\.1:(\d+)/.exec(started.stderr())?.[1] ?? 0)
+      const address: Address = over === 'unix' ? socketPath : { host: '127.0.0.1', port }
+      const tally: Tally = { well: 0, unanswered: 0, wrong: [] }
+      const lines: Promise<void>[] = []
+      const ask = async (url: string): Promise<void> => {
+        const socket = await connectTo(address)
+        if (socket === undefined) return void tally.wrong.push('not connected')
+        lines.push(new Line(socket, tally, false).ask(1, get(1, url, false), url))
+      }
+      await ask('/block')
+      await started.waitForStderr(/blocked/)
+      await Promise.all(Array.from({ length: 200 }, (_, n) => ask(`/${n}`)))
+      started.child.kill('SIGTERM')
+      fs.writeFileSync(gate, '')
+      await Promise.all(lines)
+      expect(tally).toEqual({ well: 201, unanswered: 0, wrong: [] })
+      expect(await started.ended).toBe(0)
+    },
+  )
+})
