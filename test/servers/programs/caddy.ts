@@ -28,7 +28,11 @@ export const caddy: Server = {
 }
 
 export const caddySetups: readonly Setup[] = [
-  { server: 'caddy', file: 'Caddyfile', can: { compresses: true } },
+  {
+    server: 'caddy',
+    file: 'Caddyfile',
+    can: { compresses: true, offload: 'x-accel-redirect' },
+  },
   { server: 'caddy', file: 'subpath.Caddyfile', mount: '/app' },
   { server: 'caddy', file: 'https.Caddyfile', tls: true, can: { staticFiles: false } },
 ]
