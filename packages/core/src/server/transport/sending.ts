@@ -24,27 +24,27 @@ const SMALLEST_HEAD_LIMIT = 4096 - 16
 const OTHER_HEAD_LIMIT = 8192 - 16
 const END_OF_HEAD = '\r\n\r\n'
 
+/** What a connection does about a response that has gone. */
+export interface SendingOwner {
+  /** Its END_REQUEST is written. */
+  end(exchange: Exchange): void
+}
+
 /** The writing side of one connection. */
 export class Sending {
   readonly #socket: Duplex
   readonly #context: TransportContext
   readonly #reading: Reading
-  readonly #ended: (exchange: Exchange) => void
+  readonly #owner: SendingOwner
   #dirty: Exchange[] = []
   #flushing = false
   #stopped = false
 
-  /** @param ended called when the END_REQUEST of an exchange is written */
-  constructor(
-    socket: Duplex,
-    context: TransportContext,
-    reading: Reading,
-    ended: (exchange: Exchange) => void,
-  ) {
+  constructor(socket: Duplex, context: TransportContext, reading: Reading, owner: SendingOwner) {
     this.#socket = socket
     this.#context = context
     this.#reading = reading
-    this.#ended = ended
+    this.#owner = owner
   }
 
   /** The connection is gone: nothing can be sent. */
@@ -136,7 +136,7 @@ export class Sending {
       if (ends) out.push(endRecords(id, 0, 0, exchange.stderrOpen))
       this.#writeAll(out, done, waiting)
     }
-    if (ends) this.#ended(exchange)
+    if (ends) this.#owner.end(exchange)
     return taken
   }
 

@@ -35,7 +35,8 @@ export class Transport implements Outlet {
   readonly #connection: Connection<Exchange>
   readonly #reading: Reading
   readonly #sending: Sending
-  readonly #silence: Silence
+  /** Only while the peer is waited for: most connections rest most of the time. */
+  #silence: Silence | undefined
   readonly writableHighWaterMark: number
   readonly readableHighWaterMark: number
   #lent = false
@@ -62,8 +63,7 @@ export class Transport implements Outlet {
     const connection = new Connection<Exchange>(context.limits)
     this.#connection = connection
     this.#reading = new Reading(socket, connection, context)
-    this.#sending = new Sending(socket, context, this.#reading, (exchange) => this.#end(exchange))
-    this.#silence = new Silence(socket, connection, context)
+    this.#sending = new Sending(socket, context, this.#reading, this)
     this.writableHighWaterMark = socket.writableHighWaterMark
     this.readableHighWaterMark = socket.readableHighWaterMark
     this.#idleSince = context.clock
@@ -259,7 +259,7 @@ export class Transport implements Outlet {
       this.#sending.reply(
         endRecords(request.id, 0, ProtocolStatus.RequestComplete, exchange.stderrOpen),
       )
-      this.#end(exchange)
+      this.end(exchange)
     }
   }
 
@@ -300,12 +300,16 @@ export class Transport implements Outlet {
     this.#sending.stderr(exchange, text, done)
   }
 
+  release(exchange: Exchange): void {
+    this.#sending.send(exchange)
+  }
+
   bodyFlow(): void {
     this.#reading.update()
   }
 
   /** END_REQUEST is written, or never will be. */
-  #end(exchange: Exchange): void {
+  end(exchange: Exchange): void {
     if (exchange.ended) return
     exchange.ended = true
     if (!exchange.cut) {
@@ -338,7 +342,7 @@ export class Transport implements Outlet {
       const page = errorPage(failureStatus(error), '', 'The application gave no answer.')
       const headOnly = exchange.head.method === 'HEAD'
       this.#sending.page(exchange.requestId, page, headOnly, exchange.stderrOpen)
-      this.#end(exchange)
+      this.end(exchange)
       return
     }
     // The server in front must see that the response is cut: an END_REQUEST would make it look complete.
@@ -347,7 +351,7 @@ export class Transport implements Outlet {
       // as this answer to nothing, it takes for an error.
       if (/^nginx/.test(exchange.params['SERVER_SOFTWARE'] ?? ''))
         this.#sending.reply(unknownType(0))
-      this.#end(exchange)
+      this.end(exchange)
       this.#close()
     } else {
       if (!this.#doomed) this.#doomedSince = this.#context.clock
@@ -366,22 +370,35 @@ export class Transport implements Outlet {
       // A slow peer may take the last response for as long as it takes bytes at all.
       if (this.socket.writableLength > 0) {
         this.#closingSince = now
-        if (this.#silence.takesNothing(now)) this.destroy()
+        if (this.#patience().takesNothing(now)) this.destroy()
       } else if (now - this.#closingSince >= LINGER) {
         this.destroy()
       }
       return
     }
     this.#endAnswered(now)
-    if (this.#silence.arrivesTooSlowly(now, this.#fresh)) {
+    if (this.#rests) {
+      this.#silence = undefined
+    } else if (this.#patience().arrivesTooSlowly(now, this.#fresh)) {
       this.destroy()
       return
     }
     if (!this.idle) this.#idleSince = now
     this.#reading.tick(now)
-    if (this.#silence.takesNothing(now)) this.destroy()
+    if (this.#silence?.takesNothing(now)) this.destroy()
     if (this.#doomed && now - this.#doomedSince >= options.drainTimeout) this.destroy()
     if (this.#draining && this.idle && now - this.#idleSince >= DRAIN_IDLE) this.#closeIfIdle()
+  }
+
+  /** Neither side is waiting for the other. */
+  get #rests(): boolean {
+    return (
+      this.idle && !this.#fresh && !this.#connection.midRecord && this.socket.writableLength === 0
+    )
+  }
+
+  #patience(): Silence {
+    return (this.#silence ??= new Silence(this.socket, this.#connection, this.#context))
   }
 
   /**
