@@ -1,7 +1,8 @@
 /**
- * What a relay costs (option `shared`): start, memory, CPU per request and per megabyte, beside the process that runs the
- * app itself; and the memory of 20 slow requests at once, each through a process of its own, as mod_fcgid starts them.
- * `node packages/bench/dist/shared.js`, on Linux, once the packages are built.
+ * What a relay costs (option `shared`, with and without workers): start, memory, CPU per request and per megabyte, beside
+ * the process that runs the app itself; and the memory of 20 slow requests at once, each through a process of its own, as
+ * mod_fcgid starts them. In rounds in which each comes once. `node packages/bench/dist/shared.js`, on Linux, once the
+ * packages are built.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,8 +14,8 @@ import { fileURLToPath } from 'node:url'
 import { request } from '@fastcgi/core/client'
 import { cpuMicroseconds } from './process-figures.ts'
 
-const rounds = 5
-const requests = 2000
+const rounds = 9
+const requests = 1000
 const width = 20
 const megabytes = 100
 
@@ -25,12 +26,14 @@ const resolved = (name: string): string => fileURLToPath(import.meta.resolve(nam
 const scripts = {
   app: scriptOf('app', '@fastcgi/express', '{ shared: false }'),
   full: scriptOf('full', '@fastcgi/express', '{ shared: true }'),
-  light: scriptOf(
-    'light',
-    '@fastcgi/core/shared',
-    `{ adapt: async (app) => (await import('${resolved('@fastcgi/express')}')).adapt(app) }`,
-  ),
+  light: scriptOf('light', '@fastcgi/core/shared', light('')),
+  workers: scriptOf('workers', '@fastcgi/core/shared', light(', workers: 2')),
   bare: write('bare.cjs', `require('net').createServer((s) => s.end()).listen({ fd: 0 })\n`),
+}
+
+function light(more: string): string {
+  const adapter = resolved('@fastcgi/express')
+  return `{ adapt: async (app) => (await import('${adapter}')).adapt(app)${more} }`
 }
 
 function write(name: string, text: string): string {
@@ -93,11 +96,16 @@ async function get({ socketPath }: Started, path: string): Promise<void> {
   await response.discard()
 }
 
+/** Hosts, and their workers. */
 function hosts(): number[] {
   return readdirSync('/proc').flatMap((name) => {
     try {
       const environment = readFileSync(`/proc/${Number(name)}/environ`, 'latin1')
-      return environment.includes(`FASTCGI_SHARED_HOST=${privateFolder}/`) ? [Number(name)] : []
+      const marks = [
+        `FASTCGI_SHARED_HOST=${privateFolder}/`,
+        `FASTCGI_SHARED_WORKER=${privateFolder}`,
+      ]
+      return marks.some((mark) => environment.includes(mark)) ? [Number(name)] : []
     } catch {
       return []
     }
@@ -125,46 +133,58 @@ function median(values: number[]): number {
 }
 
 async function measureStart(): Promise<void> {
-  for (const [name, script] of Object.entries(scripts)) {
-    const [times, own, pss, rss]: number[][] = [[], [], [], []]
-    // A relay of a host that is there already: the first of all starts that.
-    const first = name === 'bare' ? undefined : await start(script)
-    if (first) await get(first, '/')
-    for (let round = 0; round < rounds; round += 1) {
+  const all = Object.entries(scripts).map(([name, script]) => {
+    return { name, script, times: [0], cpu: [0], own: [0], pss: [0], rss: [0] }
+  })
+  // A relay of a host that is there already: the first of all starts that.
+  const first = await Promise.all(
+    all.filter(({ name }) => name !== 'bare').map(({ script }) => start(script)),
+  )
+  for (const each of first) await get(each, '/')
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { script, times, cpu, own, pss, rss } of all) {
       const started = await start(script)
       const answer = await request({ socketPath: started.socketPath, path: '/' }).catch(() => {})
       await answer?.discard()
-      times?.push(performance.now() - started.at)
+      times[round] = performance.now() - started.at
+      cpu[round] = cpuMicroseconds(started.child.pid as number) / 1000
       const figures = memory(started.child.pid)
-      own?.push(figures.own)
-      pss?.push(figures.pss)
-      rss?.push(figures.rss)
+      own[round] = figures.own
+      pss[round] = figures.pss
+      rss[round] = figures.rss
       started.child.kill('SIGKILL')
       await once(started.child, 'exit')
     }
-    console.log(
-      `${name.padEnd(6)} start to first answer ${median(times ?? []).toFixed(0)} ms; private ${median(own ?? []).toFixed(1)} MB, PSS ${median(pss ?? []).toFixed(1)} MB, RSS ${median(rss ?? []).toFixed(1)} MB`,
-    )
-    await end(first ? [first] : [])
   }
+  for (const { name, times, cpu, own, pss, rss } of all) {
+    console.log(
+      `${name.padEnd(8)} start to first answer ${median(times).toFixed(0)} ms, ${median(cpu).toFixed(0)} ms of CPU; private ${median(own).toFixed(1)} MB, PSS ${median(pss).toFixed(1)} MB, RSS ${median(rss).toFixed(1)} MB`,
+    )
+  }
+  await end(first)
 }
 
 async function measureLoad(): Promise<void> {
-  for (const name of ['app', 'full', 'light'] as const) {
-    const started = await start(scripts[name])
-    const pid = started.child.pid as number
-    for (let i = 0; i < requests; i += 1) await get(started, '/')
-    const each: number[] = []
-    const perMegabyte: number[] = []
-    for (let round = 0; round < rounds; round += 1) {
-      each.push(await cpuOf(pid, requests, () => get(started, '/')))
-      perMegabyte.push((await cpuOf(pid, 1, () => get(started, '/down'))) / megabytes)
+  const all = await Promise.all(
+    (['app', 'full', 'light', 'workers'] as const).map(async (name) => {
+      const started = await start(scripts[name])
+      for (let i = 0; i < requests; i += 1) await get(started, '/')
+      return { name, started, each: [0], perMegabyte: [0] }
+    }),
+  )
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { started, each, perMegabyte } of all) {
+      const pid = started.child.pid as number
+      each[round] = await cpuOf(pid, requests, () => get(started, '/'))
+      perMegabyte[round] = (await cpuOf(pid, 1, () => get(started, '/down'))) / megabytes
     }
-    console.log(
-      `${name.padEnd(6)} CPU of all processes: ${median(each).toFixed(0)} µs a request, ${median(perMegabyte).toFixed(0)} µs a MB down`,
-    )
-    await end([started])
   }
+  for (const { name, each, perMegabyte } of all) {
+    console.log(
+      `${name.padEnd(8)} CPU of all processes: ${median(each).toFixed(0)} µs a request, ${median(perMegabyte).toFixed(0)} µs a MB down`,
+    )
+  }
+  await end(all.map(({ started }) => started))
 }
 
 /** Microseconds; the host is a child of the relay that has started it. */
@@ -175,7 +195,7 @@ async function cpuOf(pid: number, times: number, work: () => Promise<void>): Pro
 }
 
 async function measureTogether(): Promise<void> {
-  for (const name of ['app', 'full', 'light'] as const) {
+  for (const name of ['app', 'full', 'light', 'workers'] as const) {
     const all = await Promise.all(Array.from({ length: width }, () => start(scripts[name])))
     // A response that has begun and goes on, in each of them.
     await Promise.all(
@@ -187,7 +207,7 @@ async function measureTogether(): Promise<void> {
     const pids = [...all.map(({ child }) => child.pid), ...hosts()]
     const sum = pids.reduce<number>((total, pid) => total + memory(pid).pss, 0)
     console.log(
-      `${name.padEnd(6)} ${width} slow requests: ${pids.length} processes, PSS ${sum.toFixed(0)} MB in all`,
+      `${name.padEnd(8)} ${width} slow requests: ${pids.length} processes, PSS ${sum.toFixed(0)} MB in all`,
     )
     await end(all)
   }
