@@ -200,6 +200,20 @@ describe('the socket file', () => {
     other.close()
   })
 
+  // Longer than the five seconds between two looks at the file.
+  it('is taken away by a stop, which is no reason to warn however long that takes', async () => {
+    const started = await start(
+      `await serve((req, res) => { if (req.url !== '/never') res.end('well') }, { drainTimeout: 5500 })`,
+    )
+    await get(started.socketPath)
+    const peer = await connect(started.socketPath)
+    peer.write(request(1, { params: requestParams('/never') }))
+    started.child.kill('SIGTERM')
+    expect(await started.ended).toBe(0)
+    expect(started.stderr()).toMatch(/finishing what runs/)
+    expect(started.stderr()).not.toMatch(/deleted or replaced/)
+  })
+
   it('in a folder that cannot be written: says so, and ends with an error', async () => {
     // A file where the folder should be: the same for root.
     const file = core.write('no-folder', '')

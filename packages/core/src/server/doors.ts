@@ -108,11 +108,15 @@ async function openSocketFile(
   // Also when the process ends by an uncaught exception.
   const release = (): void => file.remove()
   process.once('exit', release)
+  let closed = false
   const close = (): void => {
+    closed = true
     process.removeListener('exit', release)
     file.remove()
   }
-  return { name: path, servers: [server], inherited: false, close, intact: () => file.isOurs() }
+  // Taken away by ourselves is not what `intact` is asked for.
+  const intact = (): boolean => closed || file.isOurs()
+  return { name: path, servers: [server], inherited: false, close, intact }
 }
 
 function plainDoor(server: Server, name: string, inherited: boolean): Door {
