@@ -39,7 +39,7 @@ function describe(req, body) {
   return {
     method: req.method,
     url: req.url,
-    originalUrl: req.originalUrl,
+    originalUrl: req.originalUrl ?? req.url,
     mount: fastcgi.mount,
     httpVersion: req.httpVersion,
     headers: req.headers,

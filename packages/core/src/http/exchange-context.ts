@@ -10,6 +10,8 @@ export interface Outlet {
   readonly readableHighWaterMark: number
   /** The exchange has content to send, or is complete. */
   schedule(exchange: Exchange): void
+  /** What the exchange has scheduled goes now. */
+  release(exchange: Exchange): void
   /** Whether the exchange can take more of its body has changed. */
   bodyFlow(exchange: Exchange): void
   /** The app has given the response up: it cannot be completed. */

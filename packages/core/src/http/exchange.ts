@@ -157,7 +157,8 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     request.rawHeaders = head.rawHeaders
     request.headers = head.headers as IncomingMessage['headers']
     request.fastcgi = new FastcgiRequest(this)
-    ;(request as { originalUrl?: string }).originalUrl = head.originalUrl
+    // Where `url` is not all of it; node:http has no such property, and what makes one keeps this.
+    if (head.mount !== '') (request as { originalUrl?: string }).originalUrl = head.originalUrl
     this.request = request
     // The second parameter is Node's own, and not in its types.
     const ServerResponse = context.ServerResponse as unknown as ResponseConstructor
@@ -432,6 +433,8 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
 
   destroyed(error: Error | undefined): void {
     if (this.over) return
+    // What the response has let go of is on its way under node:http.
+    if (this.scheduled) this.#outlet.release(this)
     this.over = true
     this.#handEnded = this.#byHand
     this.#outlet.failed(this, error)

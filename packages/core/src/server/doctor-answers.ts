@@ -66,7 +66,7 @@ function arrival(request: IncomingMessage): unknown {
   const { params, mount, remoteUser } = request.fastcgi
   return {
     url: request.url,
-    originalUrl: (request as { originalUrl?: string }).originalUrl,
+    originalUrl: (request as { originalUrl?: string }).originalUrl ?? request.url,
     mount,
     remoteUser,
     authorization: request.headers.authorization,

@@ -500,6 +500,18 @@ export const usageScenarios: readonly Scenario[] = [
     },
     { differs: ['page for a reset', 'finished early'] },
   ),
+  used(
+    'destroy() in the tick after a write',
+    (_req, res) => {
+      res.write('a')
+      process.nextTick(() => res.destroy())
+    },
+    { differs: ['bytes on their way'] },
+  ),
+  used('no originalUrl', (req, res, trace) => {
+    trace.value('has', 'originalUrl' in req)
+    res.end()
+  }),
   used('parts of arrays', (_req, res) => {
     res.write(new Uint8Array([65, 66, 67, 68]).subarray(1, 3))
     res.write(new Uint8Array(0))
