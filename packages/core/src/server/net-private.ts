@@ -15,7 +15,7 @@ import net, { type Server, type Socket, type SocketConstructorOpts } from 'node:
  * | `handle` option of net.Socket | what was accepted becomes a socket | the same |
  */
 export interface RawHandle {
-  listen?(backlog: number): number
+  listen?: ((backlog: number) => number) | undefined
   onconnection?: ((status: number, client: RawHandle | undefined) => void) | null
   setNoDelay?(wanted: boolean): unknown
   close(): void
@@ -39,6 +39,8 @@ export function listeningHandle(server: Server): RawHandle | undefined {
 export function replaceHandle(server: Server, handle: RawHandle): void {
   const own = server as { _handle?: RawHandle | null }
   const before = own._handle
+  // Whoever asks it to listen would have it accept.
+  handle.listen = undefined
   own._handle = handle
   before?.close()
 }

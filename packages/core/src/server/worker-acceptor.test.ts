@@ -126,6 +126,42 @@ describe('workers that accept by themselves', () => {
     },
   )
 
+  it('let in by TCP who may connect, and nobody else', async () => {
+    const file = core.write(
+      'allowed.mjs',
+      `import { serve } from '@fastcgi/core'
+       const load = () => {
+         console.error('loaded')
+         return (req, res) => res.end()
+       }
+       await serve(load, {
+         env: false, workers: 1, allow: process.env.ALLOWED.split(','), listen: '127.0.0.1:0',
+       })`,
+    )
+    for (const [allowed, answers] of [
+      ['192.0.2.1,127.0.0.1', true],
+      ['192.0.2.1', false],
+    ] as const) {
+      const started = startNode({ file, env: { ALLOWED: allowed } })
+      await started.waitForStderr(/listening on/)
+      await started.waitForStderr(/loaded/)
+      const port = Number(/127\.0\.0\.1:(\d+)/.exec(started.stderr())?.[1])
+      const asked = (): Promise<number> =>
+        request({ port, host: '127.0.0.1' }).then(({ status }) => status)
+      const expectAnswer = async (): Promise<void> => {
+        if (answers) expect(await asked()).toBe(200)
+        else await expect(asked()).rejects.toThrow(/closed|ECONNRESET/)
+      }
+      for (let n = 0; n < 20; n += 1) await expectAnswer()
+      // From here on only the worker can judge.
+      started.child.kill('SIGSTOP')
+      await expectAnswer()
+      started.child.kill('SIGCONT')
+      started.child.kill('SIGTERM')
+      expect(await started.ended).toBe(0)
+    }
+  })
+
   it('leave those who connect while no worker is there to the next one', async () => {
     const pool = await start(1, 'unix')
     const [worker] = [...workers] as [number]

@@ -195,6 +195,25 @@ describe('workers', () => {
     await stop(pool)
   })
 
+  it.each([
+    [
+      'never ends to load',
+      'await new Promise(() => setInterval(() => {}, 1e6))',
+      /is not ready after 4000 ms/,
+    ],
+    ['ends the process', 'process.exit(9)', /reload given up/],
+    ['kills the process', 'process.kill(process.pid, "SIGKILL")', /reload given up/],
+  ])('go on with the old code where the new one %s', async (_name, broken, line) => {
+    const pool = await start('workers: 2, loadTimeout: 4000')
+    const old = await allReady(pool, 2)
+    fs.writeFileSync(pool.app, broken)
+    pool.child.kill('SIGHUP')
+    await pool.waitForStderr(line)
+    await pool.waitForStderr(/the new code does not load: the old workers go on/)
+    for (let n = 0; n < 8; n += 1) expect(old).toContain(Number(await ask(pool, '/pid')))
+    await stop(pool)
+  })
+
   it('answer 503 while the app cannot be loaded, try again, and recover', async () => {
     const pool = await start('workers: 2', { app: 'throw new Error("no database yet")' })
     const response = await request({ socketPath: pool.socketPath })
