@@ -36,6 +36,10 @@ export default (req, res) => {
     return
   }
   if (what === 'silent') return
+  if (what === 'hang') {
+    fs.writeSync(2, 'hanging\\n')
+    for (;;);
+  }
   if (what === 'echo') return void req.pipe(res)
   res.end('${version} ' + process.pid)
 }
@@ -350,6 +354,33 @@ describe('what goes wrong', () => {
     )
     await through.waitForStderr(new RegExp(`worker ${busy} ended \\(SIGKILL\\)`))
     expect((await allReady(at, 2)).pid).toBe(host.pid)
+  })
+
+  it('a worker is deaf: the others go on, and it is killed and replaced', async () => {
+    const at = place('workers: 2, workerTimeout: 3000')
+    const through = await at.start()
+    await allReady(at, 2)
+    const deaf = get(through, '/hang')
+    await through.waitForStderr(/hanging/)
+    await Promise.all(Array.from({ length: 20 }, () => textOf(through)))
+    expect((await deaf).status).toBe(503)
+    await through.waitForStderr(/has given no sign of life for 3 s: killed/)
+    await allReady(at, 2)
+  })
+
+  it('workers have served enough: they are replaced, and no request is lost', async () => {
+    const at = place('workers: 2, workerMaxRequests: 40')
+    const through = await at.start()
+    const host = await allReady(at, 2)
+    const loading = load([through])
+    await until(
+      () => (through.stderr().match(/has served \d+ requests/g)?.length ?? 0) >= 3,
+      'three',
+    )
+    const answers = await loading.end()
+    expect(answers.filter((each) => !/^200 one \d+$/.test(each))).toEqual([])
+    expect(new Set(answers).size).toBeGreaterThan(2)
+    expect(hostsIn(site.folder)).toEqual([host.pid])
   })
 
   it('workers die in mid-load: nobody is answered anything but by the app, or 503', async () => {
