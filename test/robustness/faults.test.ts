@@ -129,6 +129,25 @@ describe('a handler', () => {
   })
 })
 
+describe('a worker', () => {
+  it('that tells the first process nonsense does not end it', async () => {
+    const started = await start(
+      `const nonsense = [null, 'x', {}, { fastcgi: 'beat' }, { fastcgi: 'surplus', open: 'x' },
+         { fastcgi: 'listening', socket: 99, well: true }, { fastcgi: 'taken' }, { fastcgi: 'recycle' }, { fastcgi: {} }]
+       await serve(() => ({ default: (req, res) => {
+         if (req.url === '/nonsense') for (const message of nonsense) process.send(message)
+         res.end('well')
+       } }), { workers: 1 })`,
+    )
+    await until(async () => (await get(started.socketPath)).status === 200, 'a worker')
+    expect((await get(started.socketPath, '/nonsense')).text).toBe('well')
+    // It may have asked to be replaced.
+    await until(async () => (await get(started.socketPath)).text === 'well', 'an answer')
+    started.child.kill('SIGTERM')
+    expect(await started.ended).toBe(0)
+  })
+})
+
 describe('a connection that breaks', () => {
   it.each(['unix', 'tcp'] as const)(
     'at any moment: nothing stays behind, over %s',

@@ -134,9 +134,18 @@ export class WorkerPool {
 
   #take(member: Member, message: unknown, given: unknown): void {
     if (!isPoolMessage<WorkerMessage>(message)) return
-    const handle = given as RawHandle | undefined
+    try {
+      this.#heed(member, message, given as RawHandle | undefined)
+    } catch (error) {
+      // The app can send messages of its own: what is wrong with them must not end the process that holds the socket.
+      const what = `a message of worker ${member.pid} means nothing: ${(error as Error).message}`
+      this.#options.log(what)
+    }
+  }
+
+  #heed(member: Member, message: WorkerMessage, handle: RawHandle | undefined): void {
     member.lastBeat = performance.now()
-    if ('open' in message) member.open = message.open
+    if ('open' in message && Number.isInteger(message.open)) member.open = message.open
     switch (message.fastcgi) {
       case 'listening':
         this.#sharing?.listening(message.socket, message.well, handle)
@@ -152,8 +161,8 @@ export class WorkerPool {
         this.#loaded(member, message.fastcgi)
         break
       case 'beat':
-        member.figures = message.figures
         member.open = message.figures.openConnections
+        member.figures = message.figures
         break
       case 'recycle':
         void this.#replacing.recycle(member, message.reason)
