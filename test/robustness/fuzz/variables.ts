@@ -114,6 +114,7 @@ const names = [
   'FCGI_DATA_LENGTH',
   'FCGI_DATA_LAST_MOD',
   'FASTCGI_STATUS',
+  'FASTCGI_MOUNT',
 ]
 
 /** Variables of a request; `page` is what the app under test does with it. */

@@ -12,7 +12,7 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => un
 export interface ServerOptions extends http.ServerOptions {
   /**
    * The path the app is mounted at (`'/app'`, `''` for the root). Default: inferred from what the web server's
-   * configuration fixes. Set it where the log says that the params do not tell.
+   * configuration fixes, and FASTCGI_MOUNT, which it may set. Set it where the log says that the params do not tell.
    */
   readonly mount?: string | undefined
   /** Real path of the script that the web server's configuration names. Default: none; `serve` sets the entry. */
