@@ -114,7 +114,7 @@ const curve = (key, scale = 1) => samples.map((sample) => [sample.at, sample[key
 fs.writeFileSync(
   values.out,
   plot(
-    `${values.minutes} min through ${servers.map(({ name }) => name).join(' and ')}, Node ${process.version}`,
+    `${values.minutes} min through ${servers.map(({ name }) => name).join(' and ')}, Node ${process.version}, ${new Date().toISOString().slice(0, 10)}`,
     [
       { title: 'Resident memory', unit: 'MiB', values: curve('rss', 1048576) },
       { title: 'Heap', unit: 'MiB', values: curve('heapUsed', 1048576) },
