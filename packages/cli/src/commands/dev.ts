@@ -69,11 +69,17 @@ export function devCommand(): Command {
     .addHelpText('after', examples)
     .action(async (named: string | undefined, given: Given) => {
       const entry = findEntry(named)
-      const session = await startDev(entry, given, (line) => void process.stderr.write(line))
+      const starting = startDev(entry, given, (line) => void process.stderr.write(line))
+      // Heard from the beginning: what is started is ended, and its folder removed.
       const end = (): void => {
-        void session.close().then(() => process.exit(ExitCode.Ok))
+        const ended = starting.then(async (session) => session.close())
+        ended.then(
+          () => process.exit(ExitCode.Ok),
+          () => {},
+        )
       }
       process.once('SIGINT', end).once('SIGTERM', end)
+      const session = await starting
       if (given.open === true) openBrowser(session.url)
     })
 }
