@@ -66,6 +66,16 @@ describe('readIdentity', () => {
     expect(readIdentity({ ...asked, HTTP_REMOTE_PASSWD: 'x' }, no).remoteUser).toBe('alice')
   })
 
+  it('takes an Authorization header for nobody, which an old recipe copies into REMOTE_USER', () => {
+    for (const value of ['Basic YW5uOmd1ZXNz', 'Bearer abc', 'bearer abc', 'Negotiate x']) {
+      const params = { REMOTE_USER: value, SERVER_SOFTWARE: 'Apache/2.4' }
+      expect(readIdentity(params, no)).toEqual(nobody)
+      expect(readIdentity(params, yes)).toEqual(nobody)
+    }
+    const named = { REMOTE_USER: 'Basically', SERVER_SOFTWARE: 'Apache/2.4' }
+    expect(readIdentity(named, no).remoteUser).toBe('Basically')
+  })
+
   it('takes an empty name for nobody', () => {
     expect(
       readIdentity({ REMOTE_USER: '', AUTH_TYPE: '', SERVER_SOFTWARE: 'Apache/2.4' }, yes),

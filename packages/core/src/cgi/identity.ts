@@ -17,6 +17,9 @@ export interface IdentityOptions {
 /** Servers that set REMOTE_USER only for a user they, or an authorizer they asked, have let in. */
 const checking = /^(?:Apache|lighttpd|Caddy|h2o|LiteSpeed|Microsoft-IIS)\b/i
 
+/** What an old recipe for PHP puts there, `E=REMOTE_USER:%{HTTP:Authorization}`: a header of the client, not a user. */
+const credentials = /^(?:Basic|Bearer|Digest|Negotiate|NTLM)\s/i
+
 /**
  * The authenticated user. nginx and HAProxy put the user name of any Basic header into REMOTE_USER, checked by nobody:
  * there, and under a server that does not say what it is, both are undefined unless `trustRemoteUser` is set. The
@@ -32,7 +35,7 @@ export function readIdentity(
   const software = params['SERVER_SOFTWARE'] ?? ''
   const user = params['REMOTE_USER'] ?? ''
   const isBelieved = options.trustRemoteUser || checking.test(software)
-  if (user === '' || !isBelieved || isQuestion(params)) {
+  if (user === '' || !isBelieved || credentials.test(user) || isQuestion(params)) {
     return { remoteUser: undefined, authType: undefined }
   }
   return { remoteUser: fromUtf8(user), authType: params['AUTH_TYPE'] || undefined }
