@@ -267,8 +267,11 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     if (this.over) return
     this.over = true
     this.socket.close()
+    // node:http's parser misses the rest of the body, and says so on the socket and the server.
+    const cut = this.#started && !this.bodyComplete
+    if (cut) this.#announceError(eofError())
     this.#announceLoss()
-    this.socket.emit('close', false)
+    this.socket.emit('close', cut)
   }
 
   /** Bytes of the body that wait for the app to read them. */
@@ -448,9 +451,9 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
 
   #announceError(error: Error): void {
     this.socket._hadError = true
-    if (this.socket.listenerCount('error') > 0) this.socket.emit('error', error)
-    // Of a request that was refused the listeners have heard.
+    // First, as node:http has listened for longer than any app. Of a request that was refused the listeners have heard.
     if (this.#started) this.server.emit('clientError', error, this.socket)
+    if (this.socket.listenerCount('error') > 0) this.socket.emit('error', error)
   }
 
   timedOut(): void {
@@ -546,6 +549,13 @@ function responseOptions(highWaterMark: number, server: Server): ResponseOptions
     optionsByMark.set(highWaterMark, options)
   }
   return options
+}
+
+function eofError(): Error {
+  return Object.assign(new Error('Parse Error: Invalid EOF state'), {
+    code: 'HPE_INVALID_EOF_STATE',
+    bytesParsed: 0,
+  })
 }
 
 function resetError(message: string): Error {

@@ -508,6 +508,31 @@ export const usageScenarios: readonly Scenario[] = [
     },
     { differs: ['bytes on their way'] },
   ),
+  used(
+    'errors of socket and server when the client goes within the upload',
+    (req, _res, trace) => {
+      req.on('data', () => trace.note('data'))
+      req.socket.on('error', (error: Error) => trace.note(`socket error ${errorText(error)}`))
+      req.socket.on('close', (hadError: boolean) => trace.note(`socket close ${hadError}`))
+    },
+    {
+      server: (server, trace) => {
+        const listener = (error: Error, socket: Anything): void => {
+          trace.note(`clientError ${errorText(error)}`)
+          socket.destroy(error)
+        }
+        server.on('clientError', listener)
+        return () => server.off('clientError', listener)
+      },
+      client: async (open, trace) => {
+        const answer = open({ method: 'POST', framing: 10 })
+        answer.send('part')
+        await trace.logged('data')
+        answer.abort()
+        return answer
+      },
+    },
+  ),
   used('no originalUrl', (req, res, trace) => {
     trace.value('has', 'originalUrl' in req)
     res.end()
