@@ -1,7 +1,7 @@
 /** What apps and libraries do with a request, a response and their socket beside the plain way. */
 import domain from 'node:domain'
 import events, { once, type EventEmitter } from 'node:events'
-import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import http from 'node:http'
 import stream, { finished, PassThrough, Readable, Transform, Writable } from 'node:stream'
 import { buffer, json } from 'node:stream/consumers'
 import * as streams from 'node:stream/promises'
@@ -19,8 +19,8 @@ type Anything = any
 function used(
   name: string,
   handler: (
-    request: IncomingMessage & Anything,
-    response: ServerResponse & Anything,
+    request: Anything,
+    response: Anything,
     trace: Parameters<Scenario['handler']>[2],
   ) => unknown,
   more: Partial<Scenario> = {},
