@@ -2,7 +2,17 @@
 import type { IncomingMessage } from 'node:http'
 import { describe, expect, it } from 'vitest'
 
-import { pair, record, begin, paramsEnd, request, stdin, stdinEnd, params } from '../support/raw.ts'
+import {
+  abort,
+  pair,
+  record,
+  begin,
+  paramsEnd,
+  request,
+  stdin,
+  stdinEnd,
+  params,
+} from '../support/raw.ts'
 import { bodyOf, requestParams, statusOf } from '../support/raw-peer.ts'
 import { serving } from './serving.ts'
 
@@ -65,6 +75,55 @@ describe('between requests', () => {
     )
     expect(bodyOf(answers[0]!)).toBe('abc')
     expect(seen.map(({ url }) => url)).toEqual(['/'])
+  })
+
+  it.each(['aborted', 'answered'] as const)(
+    'nothing that a handler writes late, of a request that is %s, comes under its id when that is used again',
+    async (how) => {
+      let late = 0
+      let second: (() => void) | undefined
+      const { connect } = await serving((req, res) => {
+        if (req.url === '/second') return void (second = () => res.end('second'))
+        res.on('error', () => {})
+        if (how === 'answered') res.end('first')
+        const writing = setInterval(() => {
+          if (how === 'aborted') res.write('late')
+          req.fastcgi.stderr.write('late')
+          if (second !== undefined && ++late === 20) {
+            res.end('late')
+            clearInterval(writing)
+            second()
+          }
+        }, 1)
+      })
+      const peer = await connect()
+      peer.write(request(1, { params: requestParams('/first'), keep: true }))
+      if (how === 'aborted') {
+        await peer.when(() => peer.has(7, 1), 'its first words')
+        peer.write(abort(1))
+      }
+      await peer.answer(1)
+      peer.clear()
+      peer.write(request(1, { params: requestParams('/second'), keep: true }))
+      const answer = await peer.answer(1)
+      expect(bodyOf(answer)).toBe('second')
+      expect(answer.stderr).toBe('')
+    },
+  )
+
+  it('what is left of a body comes too late for the next request under its id', async () => {
+    const { connect } = await serving((req, res) => {
+      if (req.url === '/early') res.end('early')
+      else req.pipe(res)
+    })
+    const peer = await connect()
+    const variables = requestParams('/early', 'POST', { CONTENT_LENGTH: '6' })
+    peer.write(begin(1, 1, 1), params(1, variables), stdin(1, 'abc'))
+    expect(bodyOf(await peer.answer(1))).toBe('early')
+    peer.clear()
+    const next = { params: requestParams('/echo', 'POST', { CONTENT_LENGTH: '3' }), body: 'new' }
+    peer.write(stdin(1, 'def'), stdinEnd(1), request(1, { ...next, keep: true }))
+    expect(bodyOf(await peer.answer(1))).toBe('new')
   })
 })
 
