@@ -24,6 +24,7 @@ Options
   --also NAME=FILE               another build of @fastcgi/core (its index.js) beside this one; may be repeated
   --rounds N, --seconds S        rounds per implementation and seconds each (default 7 and 2; quick 3 and 0.8)
   --port N                       first of the ports that nginx takes (default 21400)
+  --otel                         the applications run with OpenTelemetry's http instrumentation
   --write                        also write results/latest.json and the charts
   --json FILE                    write the results there
   --help
@@ -57,6 +58,7 @@ async function main(): Promise<void> {
       json: { type: 'string' },
       quick: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
+      otel: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   })
@@ -64,6 +66,8 @@ async function main(): Promise<void> {
     process.stdout.write(HELP)
     return
   }
+  // The applications inherit it.
+  if (values.otel) process.env['BENCH_OTEL'] = '1'
   const [command = 'run'] = positionals
   if (command === 'micro') {
     runMicro(values.also[0]?.split('=')[1])

@@ -75,6 +75,9 @@ function floor(): NetServer {
   })
 }
 
+// Set by the option --otel of the runner.
+if (process.env['BENCH_OTEL'] === '1') await import('./otel.ts')
+
 const sampler = new AllocationSampler()
 
 process.on('message', (question: Question) => {
