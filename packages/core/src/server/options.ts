@@ -36,6 +36,13 @@ export interface ServerOptions extends http.ServerOptions {
   readonly maxRequests?: number | undefined
   /** Requests running at once on a connection; one more is answered 503. Default 256. */
   readonly maxRequestsPerConnection?: number | undefined
+  /** Requests begun on a connection whose PARAMS has not ended; one more costs the connection. Default 32. */
+  readonly maxPendingPerConnection?: number | undefined
+  /**
+   * Bytes of PARAMS kept, on all connections, for requests whose PARAMS has not ended; above it the connection that
+   * holds most is closed. Default 64 MiB.
+   */
+  readonly maxHeldParams?: number | undefined
   /** Bytes of PARAMS a request may have; more is answered 431. Default 256 KiB. */
   readonly maxParamsBytes?: number | undefined
   /** Params a request may have; more is answered 431. Default 2000. */
@@ -46,6 +53,11 @@ export interface ServerOptions extends http.ServerOptions {
   readonly maxParamValueLength?: number | undefined
   /** Bytes of a body kept for a handler that does not read, per request, before the connection is paused. Default 256 KiB. */
   readonly bodyBudget?: number | undefined
+  /**
+   * Bytes of complete answers that a web server may leave unread before nothing more is read from it: those of the
+   * protocol itself, and responses where 256 KiB wait already. Default 64 KiB.
+   */
+  readonly maxUnread?: number | undefined
   /** Milliseconds from a connection's start, or a request's BEGIN, to the end of its PARAMS. Default 30 s. */
   readonly paramsTimeout?: number | undefined
   /** Milliseconds a handler may leave its body unread while other requests wait behind it. Default 5 s. */
@@ -105,7 +117,7 @@ export interface ResolvedOptions {
   readonly maxParamValueLength: number
   readonly maxHeaderSize: number
   readonly bodyBudget: number
-  readonly maxUnreadReplies: number
+  readonly maxUnread: number
   readonly paramsTimeout: number
   readonly stalledReaderTimeout: number
   readonly idleReaderTimeout: number
@@ -148,7 +160,7 @@ const BODY_BUDGET = 256 * 1024
  * Bytes of answers that a peer has not read: those of the protocol itself (to GET_VALUES: under 100 bytes each), and
  * whole responses where many bytes wait already. More is not asked for until they are read.
  */
-const MAX_UNREAD_REPLIES = 64 * 1024
+const MAX_UNREAD = 64 * 1024
 /** As client_header_timeout of nginx, halved: a web server sends params at once. */
 const PARAMS_TIMEOUT = 30_000
 const STALLED_READER_TIMEOUT = 5_000
@@ -197,15 +209,15 @@ export function resolveOptions(options: ServerOptions = {}): ResolvedOptions {
     maxConnections: count('maxConnections', MAX_CONNECTIONS),
     maxRequests: count('maxRequests', MAX_REQUESTS),
     maxRequestsPerConnection: count('maxRequestsPerConnection', MAX_REQUESTS_PER_CONNECTION),
-    maxPendingPerConnection: MAX_PENDING_PER_CONNECTION,
-    maxHeldParams: MAX_HELD_PARAMS,
+    maxPendingPerConnection: count('maxPendingPerConnection', MAX_PENDING_PER_CONNECTION),
+    maxHeldParams: count('maxHeldParams', MAX_HELD_PARAMS, 1024),
     maxParamsBytes: count('maxParamsBytes', MAX_PARAMS_BYTES, 1024),
     maxParams: count('maxParams', MAX_PARAMS),
     maxParamNameLength: count('maxParamNameLength', MAX_PARAM_NAME_LENGTH),
     maxParamValueLength: count('maxParamValueLength', MAX_PARAM_VALUE_LENGTH),
     maxHeaderSize: options.maxHeaderSize ?? http.maxHeaderSize,
     bodyBudget: count('bodyBudget', BODY_BUDGET),
-    maxUnreadReplies: MAX_UNREAD_REPLIES,
+    maxUnread: count('maxUnread', MAX_UNREAD),
     paramsTimeout: count('paramsTimeout', PARAMS_TIMEOUT),
     stalledReaderTimeout: count('stalledReaderTimeout', STALLED_READER_TIMEOUT),
     idleReaderTimeout: count('idleReaderTimeout', IDLE_READER_TIMEOUT),
@@ -226,6 +238,9 @@ type NumberOption =
   | 'maxConnections'
   | 'maxRequests'
   | 'maxRequestsPerConnection'
+  | 'maxPendingPerConnection'
+  | 'maxHeldParams'
+  | 'maxUnread'
   | 'maxParamsBytes'
   | 'maxParams'
   | 'maxParamNameLength'

@@ -160,7 +160,7 @@ export class Server extends http.Server {
     if (greediest === undefined) return
     this.#warn(
       'FCGI_TOO_MANY_PENDING',
-      `a connection was closed: ${this.#context.heldParams} bytes of params wait for their end on all connections, ${greediest.heldParams} on this one`,
+      `a connection was closed: ${this.#context.heldParams} bytes of params wait for their end on all connections, ${greediest.heldParams} on this one (option maxHeldParams)`,
     )
     greediest.destroy()
   }

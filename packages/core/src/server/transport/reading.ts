@@ -92,7 +92,7 @@ export class Reading {
 
   /** Alone on its connection a request pauses it at once; with others on it, when it has filled its budget. */
   #mustPause(): boolean {
-    if (this.#unread > this.#context.options.maxUnreadReplies) return true
+    if (this.#unread > this.#context.options.maxUnread) return true
     const alone = this.#connection.active <= 1
     const { bodyBudget } = this.#context.options
     let held = 0
@@ -131,7 +131,7 @@ export class Reading {
     if (!this.#paused) return
     this.update()
     const { options } = this.#context
-    if (!this.#paused || this.#unread > options.maxUnreadReplies) return
+    if (!this.#paused || this.#unread > options.maxUnread) return
     const stalledFor = now - this.#pausedSince
     const others = this.#connection.active > 1
     if (
