@@ -168,6 +168,26 @@ describe('how many at once', () => {
     expect(await after.answer(1)).toMatchObject({ appStatus: 0 })
   })
 
+  it('both by their options', async () => {
+    const { connect, log } = await serving((_req, res) => res.end('well'), {
+      maxPendingPerConnection: 2,
+      maxHeldParams: 10_000,
+    })
+    const many = await connect()
+    many.write(begin(1), begin(2), begin(3))
+    await many.end()
+    const [less, more] = [await connect(), await connect()]
+    less.write(begin(1), record(4, 1, Buffer.alloc(5000)), getValues('FCGI_MPXS_CONNS'))
+    await less.when(() => less.has(10, 0), 'an answer')
+    more.write(begin(1), record(4, 1, Buffer.alloc(6000)))
+    await more.end()
+    expect(less.ended).toBe(false)
+    expect(log).toEqual([
+      expect.stringMatching(/more than 2 .*FCGI_TOO_MANY_PENDING/),
+      expect.stringMatching(/11000 bytes .* 6000 .*maxHeldParams.*FCGI_TOO_MANY_PENDING/),
+    ])
+  })
+
   it('without multiplex a second request on a connection is told so, and the first goes on', async () => {
     const held: (() => void)[] = []
     const { connect } = await serving((_req, res) => void held.push(() => res.end('late')), {
