@@ -84,6 +84,11 @@ export const differences = {
       headers: observation.headers.filter((line) => !line.startsWith('status:')),
     }),
   },
+  'stand-in socket': {
+    reason:
+      "A connection is the web server's and may carry many requests, so `req.socket` is what one request sees of it: it does what http and apps ask of a net.Socket, but is neither one nor a stream.",
+    without: (observation) => withoutValues(observation, 'instances'),
+  },
   'length of a 204': {
     reason:
       'RFC 9110 §8.6: a 204 has no Content-Length. Some web servers would wait for its body, others take it away.',

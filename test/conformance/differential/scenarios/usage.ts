@@ -2,6 +2,7 @@
 import domain from 'node:domain'
 import events, { once, type EventEmitter } from 'node:events'
 import http from 'node:http'
+import net from 'node:net'
 import stream, { finished, PassThrough, Readable, Transform, Writable } from 'node:stream'
 import { buffer, json } from 'node:stream/consumers'
 import * as streams from 'node:stream/promises'
@@ -356,6 +357,19 @@ export const usageScenarios: readonly Scenario[] = [
     )
     res.end()
   }),
+  used(
+    'what the socket is',
+    (req, res, trace) => {
+      const kinds = [net.Socket, stream.Duplex, stream.Stream]
+      trace.value(
+        'instances',
+        kinds.map((kind) => req.socket instanceof kind),
+      )
+      trace.value('emitter', req.socket instanceof events)
+      res.end()
+    },
+    { differs: ['stand-in socket'] },
+  ),
   used('what methods of the socket return', (req, res, trace) => {
     const { socket } = req
     trace.value('same', [
