@@ -102,6 +102,27 @@ describe('workers that accept by themselves', () => {
     },
   )
 
+  it('leave the first process nothing to accept', async () => {
+    const preload = core.write(
+      'watch-primary.mjs',
+      `import cluster from 'node:cluster'
+       import net from 'node:net'
+       const { emit } = net.Server.prototype
+       net.Server.prototype.emit = function (event, ...rest) {
+         if (event === 'connection' && cluster.isPrimary) process.stderr.write('accepted\\n')
+         return emit.call(this, event, ...rest)
+       }`,
+    )
+    const pool = await start(2, 'unix', { nodeArgs: ['--import', preload] })
+    const accepted = (): number => pool.stderr().match(/accepted/g)?.length ?? 0
+    // It had those who came before a worker was there.
+    expect(accepted()).toBeGreaterThan(0)
+    const before = accepted()
+    for (let n = 0; n < 50; n += 1) await ask(pool, `/${n}`)
+    await stop(pool)
+    expect(accepted()).toBe(before)
+  })
+
   it.each(['unix', 'tcp'] as const)(
     'answer those who had connected when they were told to end, over %s',
     async (listen) => {
