@@ -77,8 +77,8 @@ export class Rendezvous {
     const waiting = new Set<Socket>()
     let child: ChildProcess | undefined
     let timer: NodeJS.Timeout | undefined
-    // One relay of many needs it.
-    const { spawn } = await import('node:child_process')
+    // One relay of many needs it. Not awaited: whoever connects before somebody listens for that would wait for ever.
+    const { spawn } = process.getBuiltinModule('node:child_process')
     try {
       await new Promise<void>((resolve, reject) => {
         server.on('connection', (socket) => {
