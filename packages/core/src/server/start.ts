@@ -7,7 +7,7 @@ import { cleanEnvironment, findMode, type Mode } from './modes.ts'
 import { takeHostPlace, takeWorkerFolder } from '../shared/host-place.ts'
 import type { ServeOptions } from './serve-options.ts'
 import { notifySettings, type NotifySettings } from './notify-settings.ts'
-import { takeWorkerPlace } from './worker-messages.ts'
+import { takeWorkerPlace } from './workers/messages.ts'
 
 /** How a process was started, and what of that the app must not see. */
 export interface Start {

@@ -1,7 +1,7 @@
 // Replaces workers by new ones, which load the code as it is now: one after the other, and an old one only when its
 // successor has shown that it can.
-import type { LogLevel } from './log.ts'
-import type { Member } from './worker-member.ts'
+import type { LogLevel } from '../log.ts'
+import type { Member } from './member.ts'
 
 /** What {@link Replacing} does it to. */
 export interface Replaceable {

@@ -4,9 +4,9 @@
 // the fewest.
 import type { Socket } from 'node:net'
 import { acceptOn, canMakeSockets, socketOf, type RawHandle } from './net-private.ts'
-import type { Server } from './server.ts'
+import type { Server } from '../server.ts'
 import type { WorkerDoor } from './worker.ts'
-import { countInterval, type ListenMessage, type WorkerMessage } from './worker-messages.ts'
+import { countInterval, type ListenMessage, type WorkerMessage } from './messages.ts'
 
 /**
  * So many open connections are nobody's surplus, whatever others have: where each request has a connection of its own a

@@ -1,6 +1,6 @@
 // Starts another worker for one that ended unasked: at once, and later and later where they end soon.
-import type { LogLevel } from './log.ts'
-import type { Member } from './worker-member.ts'
+import type { LogLevel } from '../log.ts'
+import type { Member } from './member.ts'
 
 /** Milliseconds before the second one; doubled each time up to the last. */
 const firstPause = 500

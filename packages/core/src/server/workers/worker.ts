@@ -3,18 +3,13 @@
 import cluster from 'node:cluster'
 import { Socket } from 'node:net'
 import { socketOf, type RawHandle } from './net-private.ts'
-import type { FigureTaker } from './observe/figures.ts'
-import type { Status } from './observe/status.ts'
-import type { Server } from './server.ts'
-import type { Shutdown } from './shutdown.ts'
-import { Acceptor } from './worker-acceptor.ts'
-import {
-  beatInterval,
-  isPoolMessage,
-  type PrimaryMessage,
-  type WorkerMessage,
-} from './worker-messages.ts'
-import { jittered, type RecycleLimits } from './worker-options.ts'
+import type { FigureTaker } from '../observe/figures.ts'
+import type { Status } from '../observe/status.ts'
+import type { Server } from '../server.ts'
+import type { Shutdown } from '../shutdown.ts'
+import { Acceptor } from './acceptor.ts'
+import { beatInterval, isPoolMessage, type PrimaryMessage, type WorkerMessage } from './messages.ts'
+import { jittered, type RecycleLimits } from './options.ts'
 
 /** Takes connections. */
 export interface WorkerDoor {

@@ -3,8 +3,8 @@
 // the kernel's queue.
 import type { Server } from 'node:net'
 import { listeningHandle, replaceHandle, type RawHandle } from './net-private.ts'
-import type { Member } from './worker-member.ts'
-import { countInterval } from './worker-messages.ts'
+import type { Member } from './member.ts'
+import { countInterval } from './messages.ts'
 
 /** What is shared, and how. */
 export interface Shared {

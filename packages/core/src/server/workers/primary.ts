@@ -1,16 +1,16 @@
 // The first process of a pool: owns the socket, starts the workers, and turns signals and a touched file into a reload.
 // Loaded only where there are workers.
 import { dirname, resolve } from 'node:path'
-import { watchFiles, type Watch } from './changed.ts'
-import type { Door } from './doors.ts'
-import type { Log } from './log.ts'
-import type { Notifier } from './notify.ts'
-import { defaultLoadTimeout, type ServeOptions } from './serve-options.ts'
-import type { Server } from './server.ts'
-import type { Shutdown, Stoppable } from './shutdown.ts'
-import { workerLimits } from './worker-options.ts'
-import type { PoolHost } from './pool-options.ts'
-import { WorkerPool } from './worker-pool.ts'
+import { watchFiles, type Watch } from '../changed.ts'
+import type { Door } from '../doors.ts'
+import type { Log } from '../log.ts'
+import type { Notifier } from '../notify.ts'
+import { defaultLoadTimeout, type ServeOptions } from '../serve-options.ts'
+import type { Server } from '../server.ts'
+import type { Shutdown, Stoppable } from '../shutdown.ts'
+import { workerLimits } from './options.ts'
+import type { PoolHost } from '../pool-options.ts'
+import { WorkerPool } from './pool.ts'
 
 /** What a {@link Primary} works with. */
 export interface PrimaryParts {

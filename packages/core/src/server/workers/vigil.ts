@@ -1,7 +1,7 @@
 // Looks for workers that give no sign of life, and kills them: whoever hangs hears no other word.
-import type { LogLevel } from './log.ts'
-import type { Member } from './worker-member.ts'
-import { beatInterval } from './worker-messages.ts'
+import type { LogLevel } from '../log.ts'
+import type { Member } from './member.ts'
+import { beatInterval } from './messages.ts'
 
 /** What a {@link Vigil} works with. */
 export interface VigilSettings {

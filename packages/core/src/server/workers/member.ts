@@ -2,8 +2,8 @@
 import type { Worker } from 'node:cluster'
 import type { Socket } from 'node:net'
 import type { RawHandle } from './net-private.ts'
-import type { ProcessFigures } from './observe/figures.ts'
-import type { PrimaryMessage } from './worker-messages.ts'
+import type { ProcessFigures } from '../observe/figures.ts'
+import type { PrimaryMessage } from './messages.ts'
 
 /** A connection that the primary has accepted, or a worker that had more than its share. Not read from. */
 export type Connection = Socket | RawHandle

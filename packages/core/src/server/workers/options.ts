@@ -1,6 +1,6 @@
 // How many workers, and when they are replaced.
-import type { Mode } from './modes.ts'
-import { defaultWorkerTimeout, type ServeOptions } from './serve-options.ts'
+import type { Mode } from '../modes.ts'
+import { defaultWorkerTimeout, type ServeOptions } from '../serve-options.ts'
 
 const variable = 'FASTCGI_WORKERS'
 const maxWorkers = 1024

@@ -4,17 +4,17 @@ import fs from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { compileCore, type CompiledCore } from '../../../../test/support/compiled-core.ts'
-import { startLoad } from '../../../../test/support/counting-client.ts'
+import { compileCore, type CompiledCore } from '../../../../../test/support/compiled-core.ts'
+import { startLoad } from '../../../../../test/support/counting-client.ts'
 import {
   killLeftovers,
   startNode,
   type NodeProcess,
   type NodeProcessOptions,
-} from '../../../../test/support/node-process.ts'
-import * as raw from '../../../../test/support/raw.ts'
-import { until } from '../../../../test/support/until.ts'
-import { request } from '../client/request.ts'
+} from '../../../../../test/support/node-process.ts'
+import * as raw from '../../../../../test/support/raw.ts'
+import { until } from '../../../../../test/support/until.ts'
+import { request } from '../../client/request.ts'
 
 let core: CompiledCore
 let number = 0

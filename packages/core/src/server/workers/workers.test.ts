@@ -1,19 +1,19 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { compileCore, type CompiledCore } from '../../../../test/support/compiled-core.ts'
-import { startLoad } from '../../../../test/support/counting-client.ts'
+import { compileCore, type CompiledCore } from '../../../../../test/support/compiled-core.ts'
+import { startLoad } from '../../../../../test/support/counting-client.ts'
 import {
   killLeftovers,
   listeningServer,
   startNode,
   type NodeProcess,
   type NodeProcessOptions,
-} from '../../../../test/support/node-process.ts'
-import { until } from '../../../../test/support/until.ts'
-import { ClientError } from '../client/errors.ts'
-import { request } from '../client/request.ts'
-import { jittered, workerCount, workerLimits } from './worker-options.ts'
+} from '../../../../../test/support/node-process.ts'
+import { until } from '../../../../../test/support/until.ts'
+import { ClientError } from '../../client/errors.ts'
+import { request } from '../../client/request.ts'
+import { jittered, workerCount, workerLimits } from './options.ts'
 
 let core: CompiledCore
 let number = 0

@@ -1,16 +1,16 @@
 // The two kinds of process of a pool, as `serve` makes them. Loads what each needs; other processes load nothing of it.
-import type { Door } from './doors.ts'
-import type { Log } from './log.ts'
-import type { Notifier } from './notify.ts'
-import type { Status } from './observe/status.ts'
-import type { Watching } from './observe/watching.ts'
-import { resolveOptions } from './options.ts'
-import type { ServeOptions } from './serve-options.ts'
-import type { Server } from './server.ts'
-import type { Shutdown, Stoppable } from './shutdown.ts'
-import { workerLimits } from './worker-options.ts'
+import type { Door } from '../doors.ts'
+import type { Log } from '../log.ts'
+import type { Notifier } from '../notify.ts'
+import type { Status } from '../observe/status.ts'
+import type { Watching } from '../observe/watching.ts'
+import { resolveOptions } from '../options.ts'
+import type { ServeOptions } from '../serve-options.ts'
+import type { Server } from '../server.ts'
+import type { Shutdown, Stoppable } from '../shutdown.ts'
+import { workerLimits } from './options.ts'
 import type { WorkerDoor, WorkerPlace } from './worker.ts'
-import type { PoolHost } from './pool-options.ts'
+import type { PoolHost } from '../pool-options.ts'
 
 /** What both kinds have from `serve`. */
 export interface PoolProcess {
@@ -66,7 +66,7 @@ export async function openWorker(
   reopen: () => void,
 ): Promise<WorkerPlace> {
   const { WorkerPlace } = await import('./worker.ts')
-  const { FigureTaker } = await import('./observe/figures.ts')
+  const { FigureTaker } = await import('../observe/figures.ts')
   const { server, options, shutdown, watching } = parts
   const figures = await watching.begin(server, () => place.askStatus())
   const place: WorkerPlace = new WorkerPlace({
@@ -86,7 +86,7 @@ async function openDoor(
   folder: string | undefined,
 ): Promise<WorkerDoor> {
   if (folder !== undefined) {
-    const { WorkerDoor } = await import('../shared/worker-door.ts')
+    const { WorkerDoor } = await import('../../shared/worker-door.ts')
     return new WorkerDoor(server, folder, (message) => log.write(message))
   }
   return {

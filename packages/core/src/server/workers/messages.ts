@@ -1,7 +1,7 @@
 // What the primary of a pool and its workers tell each other, and how a process knows that it is a worker.
 
-import type { ProcessFigures } from './observe/figures.ts'
-import type { Status } from './observe/status.ts'
+import type { ProcessFigures } from '../observe/figures.ts'
+import type { Status } from '../observe/status.ts'
 
 /** Set in the environment of a worker, to the name of the socket; removed before the app is loaded. */
 export const workerVariable = 'FASTCGI_WORKER'

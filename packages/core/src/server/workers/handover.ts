@@ -3,7 +3,7 @@
 // and all of them where workers cannot accept by themselves (net-private.ts). A connection belongs to the primary until a worker has said that it has it, so a worker that dies
 // costs only those it had.
 import { Socket } from 'node:net'
-import type { Connection, Member } from './worker-member.ts'
+import type { Connection, Member } from './member.ts'
 
 /** Connections on their way to one worker; more wait for whoever is free first. */
 const maxHanded = 8
