@@ -301,6 +301,8 @@ describe('requestIds', () => {
     expect(await ask('/3', { UNIQUE_ID: 'Zx@k-9' })).toBe('Zx@k-9')
     expect(await ask('/4', { UNIQUE_ID: 'a\n[b] forged' })).not.toContain('forged')
     const five = await ask('/5%0A[other]%20forged', {})
+    // The answer may be here before the line is.
+    await started.waitForStderr(/\[other\] forged\n/)
     expect(started.stderr()).toContain(`[${five}] working on /5\n[${five}] [other] forged\n`)
     expect(started.stderr()).toMatch(
       new RegExp(`^\\[${one}\\] Trace: here\\n\\[${one}\\]     at `, 'm'),
