@@ -287,6 +287,11 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     return response.writableEnded && (internals(response).outputData?.length ?? 0) === 0
   }
 
+  /** The head has a Content-Length: by it a web server knows a response that is cut. */
+  get lengthTold(): boolean {
+    return /(?:^|\n)content-length:/i.test(internals(this.response)._header ?? '')
+  }
+
   /** True while the app still reads a body whose response is already complete: its end must be waited for. */
   get reading(): boolean {
     if (this.bodyComplete) return false

@@ -349,8 +349,8 @@ export class Transport implements Outlet {
     if (this.#running === 1 && this.#connection.pending === 0) {
       // nginx takes the end of a connection for the end of a response without a length. A record it does not expect, such
       // as this answer to nothing, it takes for an error.
-      if (/^nginx/.test(exchange.params['SERVER_SOFTWARE'] ?? ''))
-        this.#sending.reply(unknownType(0))
+      const isNginx = /^nginx/.test(exchange.params['SERVER_SOFTWARE'] ?? '')
+      if (isNginx && !exchange.lengthTold) this.#sending.reply(unknownType(0))
       this.end(exchange)
       this.#close()
     } else {
