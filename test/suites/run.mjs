@@ -97,7 +97,9 @@ async function runFile(side, place, label) {
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   )
-  const kill = () => process.kill(-child.pid, 'SIGKILL')
+  // The whole group: a suite starts processes of its own.
+  const group = -(/** @type {number} */ (child.pid))
+  const kill = () => process.kill(group, 'SIGKILL')
   running.add(kill)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (part) => (output += part))
@@ -105,7 +107,7 @@ async function runFile(side, place, label) {
   const timer = setTimeout(
     () => {
       late = true
-      process.kill(-child.pid, 'SIGKILL')
+      kill()
     },
     Number(values.timeout) * 1000,
   )
