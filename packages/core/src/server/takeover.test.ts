@@ -133,7 +133,9 @@ describe('@fastcgi/core/register', () => {
          const { port } = server.address()
          if (parentPort) parentPort.postMessage(port)
          else process.send(port)
-       })`,
+       })
+       // The process that started it is killed.
+       process.on('disconnect', () => process.exit())`,
     )
     const started = start(`import http from 'node:http'
       import cluster from 'node:cluster'
