@@ -15,7 +15,8 @@ const SIZE = Number(process.env['FASTCGI_TEST_MEGABYTES'] ?? 96) * MiB
 const MOST = 32 * MiB
 /**
  * Where bytes pass, V8 lets some 40 to 90 MiB of buffers that nobody needs any more gather before it collects them,
- * however many pass: it looks at 64 MiB of memory outside its heap, and that is not ours to set. node:http is the same.
+ * however many pass: it looks at 64 MiB of memory outside its heap, and that is not ours to set. node:http does the
+ * same, with less where the reader is slow.
  * 1 GB over a unix socket on 28 November 2026, growth of resident memory here and there, in MiB: hashed 44 and 62
  * (Node 20), 40 and 42 (Node 22), 74 and 71 (Node 24); read slowly 38 and 25, 72 and 40, 93 and 49; echoed 39 and 40
  * (Node 22), 38 and 57 (Node 24); sent 11 and 10, 12 and 10.
