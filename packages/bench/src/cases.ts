@@ -8,6 +8,8 @@ export interface RequestShape {
   readonly method: 'GET' | 'POST'
   readonly path: string
   readonly headers: readonly (readonly [name: string, value: string])[]
+  /** The fewest params that FastCGI gets by with, in place of nginx's own. */
+  readonly fewParams?: boolean
   /** A small body sent in one piece. */
   readonly body?: string
   /** A large body of this many bytes, sent in pieces of 64 KiB. */

@@ -41,15 +41,16 @@ const GROWTHS: readonly Growth[] = [
     id: 'params',
     title: 'µs per request: params',
     x: 'params (nginx itself sends 19)',
-    values: [20, 40, 80, 120, 160, 200],
+    values: [10, 20, 40, 80, 120, 160, 200],
     fastcgiOnly: false,
     shape: (count) => ({
       ...hello,
       request: {
         ...hello.request,
+        fewParams: count < 20,
         headers: [
           ...hello.request.headers,
-          ...Array.from({ length: count - 20 }, (_, i): [string, string] => [
+          ...Array.from({ length: Math.max(0, count - 20) }, (_, i): [string, string] => [
             `X-Header-Number-${i}`,
             `value number ${i}`,
           ]),

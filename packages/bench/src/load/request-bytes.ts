@@ -40,7 +40,7 @@ export function fastcgiParams(request: RequestShape): [string, string][] {
   const length = bodyLength(request)
   const header = (wanted: string): string =>
     request.headers.find(([name]) => name.toLowerCase() === wanted)?.[1] ?? ''
-  return [
+  const all: [string, string][] = [
     ['QUERY_STRING', query],
     ['REQUEST_METHOD', request.method],
     ['CONTENT_TYPE', header('content-type')],
@@ -65,7 +65,14 @@ export function fastcgiParams(request: RequestShape): [string, string][] {
       value,
     ]),
   ]
+  return request.fewParams === true ? all.filter(([name]) => few.has(name)) : all
 }
+
+/** What a request cannot do without, and where it comes from: ten with one header. */
+const few: ReadonlySet<string> = new Set([
+  ...['QUERY_STRING', 'REQUEST_METHOD', 'SCRIPT_NAME', 'REQUEST_URI', 'SERVER_PROTOCOL'],
+  ...['GATEWAY_INTERFACE', 'SERVER_SOFTWARE', 'REMOTE_ADDR', 'SERVER_PORT', 'HTTP_HOST'],
+])
 
 /** Extra params for one implementation, such as SCRIPT_FILENAME for php-fpm. */
 export type ExtraParams = readonly (readonly [string, string])[]
