@@ -57,7 +57,7 @@ async function loaded(
 }
 
 async function cpu(context: RoundContext, benchCase: BenchCase, site: Site): Promise<string> {
-  const folder = join(context.folder, `profile-${site.implementation.id}`)
+  const folder = join(context.folder, `profile-${site.implementation.id}-${benchCase.id}`)
   mkdirSync(folder, { recursive: true })
   const command = site.implementation.command(context.folder, site.socket)
   const execArgv = ['--cpu-prof', '--cpu-prof-interval', '250', '--cpu-prof-dir', folder]
