@@ -9,9 +9,9 @@ import type { Duplex } from 'node:stream'
 /** What one read takes at the most: libuv's own size. */
 const SIZE = 64 * 1024
 /**
- * Bytes of a read from which on they are handed on in the buffer they came in, instead of copied out of it. A quarter, at
- * the price of three quarters kept for nothing, since that is what nginx sends an upload in: 5 % of its CPU
- * (`pnpm bench --case upload --mode nginx`).
+ * Bytes of a read from which on they are handed on in the buffer they came in, instead of copied out of it: what nginx
+ * sends an upload in. The next read then goes behind them, as long as so much room is left (both together: a tenth of the
+ * CPU of an upload; `pnpm bench --case upload`).
  */
 const LEND_FROM = SIZE / 4
 
@@ -70,24 +70,27 @@ export function read(
     socket.on('data', (chunk: Buffer) => receive(chunk, false))
     return
   }
-  // What the handle reads into; the shared buffer, or one of this connection's that is given away once it is filled.
+  // What the handle reads into: the shared buffer, or the rest of one of this connection's, given away as it is filled.
   let current = shared
+  let rest: Buffer | undefined
   let given = false
   const own = socket as unknown as Record<symbol, unknown>
   own[symbols.buffer] = current
   own[symbols.callback] = (length: number): boolean => {
     given = current !== shared && length >= LEND_FROM
+    if (given) rest = current.length - length < LEND_FROM ? undefined : current.subarray(length)
     receive(current.subarray(0, length), !given)
     return true
   }
   own[symbols.generate] = (): Buffer | undefined => {
     if (bulk()) {
       if (current !== shared && !given) return undefined
-      current = Buffer.allocUnsafeSlow(SIZE)
+      current = rest ?? Buffer.allocUnsafeSlow(SIZE)
     } else {
       if (current === shared) return undefined
       current = shared
     }
+    rest = undefined
     given = false
     return current
   }
