@@ -303,7 +303,7 @@ describe('programs in TypeScript that use the packages, whose types are checked 
       const { serve, createServer } = await import('@fastcgi/core')
       const express = await import('@fastcgi/express')
       await express.serve(() => import('./app.cjs'))
-      // @ts-expect-error a server is no number
+      // @ts-expect-error a server is no number: the types must be found, not fall back to any
       const wrong: number = await serve(() => {})
       return String(createServer().address()) + wrong
     }

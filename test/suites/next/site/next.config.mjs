@@ -1,3 +1,4 @@
+// Next.js reads the default export of this file.
 // oxlint-disable-next-line import/no-default-export
 export default {
   headers: async () => [{ source: '/told/:name', headers: [{ key: 'X-Config', value: '1' }] }],
