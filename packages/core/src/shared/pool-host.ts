@@ -1,7 +1,7 @@
 // What a host has its workers told, and what it does for them, that the primary of a pool on a socket of our own does not.
 import type { Socket } from 'node:net'
 import { dirname } from 'node:path'
-import type { PoolHost } from '../server/pool-options.ts'
+import type { PoolHost } from '../server/workers/pool-options.ts'
 import { failed } from './greeting.ts'
 import { workerFolderVariable } from './host-place.ts'
 

@@ -1,6 +1,6 @@
 // The process of a worker: how it is started, and how it has ended.
 import cluster, { type Worker } from 'node:cluster'
-import type { PoolHost, PoolOptions } from '../pool-options.ts'
+import type { PoolHost, PoolOptions } from './pool-options.ts'
 import { workerVariable } from './messages.ts'
 
 /** Milliseconds for what a worker has said before its end. */

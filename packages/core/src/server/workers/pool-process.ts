@@ -10,7 +10,7 @@ import type { Server } from '../server.ts'
 import type { Shutdown, Stoppable } from '../shutdown.ts'
 import { workerLimits } from './options.ts'
 import type { WorkerDoor, WorkerPlace } from './worker.ts'
-import type { PoolHost } from '../pool-options.ts'
+import type { PoolHost } from './pool-options.ts'
 
 /** What both kinds have from `serve`. */
 export interface PoolProcess {

@@ -9,7 +9,7 @@ import { defaultLoadTimeout, type ServeOptions } from '../serve-options.ts'
 import type { Server } from '../server.ts'
 import type { Shutdown, Stoppable } from '../shutdown.ts'
 import { workerLimits } from './options.ts'
-import type { PoolHost } from '../pool-options.ts'
+import type { PoolHost } from './pool-options.ts'
 import { WorkerPool } from './pool.ts'
 
 /** What a {@link Primary} works with. */

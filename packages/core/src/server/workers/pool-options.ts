@@ -1,6 +1,6 @@
 // What a pool of workers is made of.
 import type { Server, Socket } from 'node:net'
-import type { LogLevel } from './log.ts'
+import type { LogLevel } from '../log.ts'
 
 /** Settings of a pool. */
 export interface PoolOptions {
