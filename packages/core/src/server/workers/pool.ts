@@ -52,7 +52,7 @@ export class WorkerPool {
       // Whoever was to be started later is started with the new code now.
       begin: () => this.#refill.now(),
       startCandidate: () => this.#start(true),
-      accept: (candidate) => this.#accept(candidate),
+      accept: (candidate, instead) => this.#accept(candidate, instead),
       drain: (member) => member.drain(options.drainTimeout, undefined),
     })
   }
@@ -187,10 +187,14 @@ export class WorkerPool {
   }
 
   /** A worker that was to replace another has shown that it can. */
-  #accept(candidate: Member): void {
+  #accept(candidate: Member, instead: Member): void {
     candidate.candidate = false
     this.#refill.reset()
     this.#arrange()
+    // Before it is counted who is missing, or too many: otherwise another would go as well.
+    if (instead.state !== 'leaving' && this.#members.has(instead)) {
+      instead.drain(this.#options.drainTimeout, undefined)
+    }
     this.#fill()
     this.#options.changed?.()
   }

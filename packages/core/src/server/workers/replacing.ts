@@ -14,8 +14,8 @@ export interface Replaceable {
   begin(): void
   /** Starts a worker that serves nobody yet. */
   startCandidate(): Member
-  /** It serves from here on. */
-  accept(candidate: Member): void
+  /** It serves from here on, and the other one finishes what runs and ends. */
+  accept(candidate: Member, instead: Member): void
   /** It finishes what runs and ends. */
   drain(member: Member): void
   readonly log: (message: string, level?: LogLevel) => void
@@ -121,8 +121,7 @@ export class Replacing {
       return false
     }
     if (pool.stopping) return false
-    pool.accept(next)
-    if (this.#has(member)) pool.drain(member)
+    pool.accept(next, member)
     return true
   }
 

@@ -260,6 +260,23 @@ describe('workers', () => {
     await stop(pool)
   })
 
+  it('are as many as before when one of them has had enough, whichever', async () => {
+    const pool = await start('workers: 2, workerMaxMemory: 300', {
+      app: `
+        let fat
+        export default (req, res) => {
+          if (req.url === '/' + process.pid) fat = Buffer.alloc(400 << 20, 1)
+          res.end(String(process.pid))
+        }`,
+    })
+    const [older, younger] = (await allReady(pool, 2)).sort((a, b) => a - b) as [number, number]
+    await until(async () => (await ask(pool, `/${younger}`)) === String(younger), 'its request')
+    await pool.waitForStderr(new RegExp(`worker ${younger} uses \\d+ MB: another takes its place`))
+    await until(() => !alive(younger), 'its end')
+    expect(await allReady(pool, 2)).toContain(older)
+    await stop(pool)
+  })
+
   it('that leave by a signal of their own are replaced without a lost request', async () => {
     const pool = await start('workers: 2')
     const [first] = await allReady(pool, 2)
