@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
  * Three projects, from cheap to dear:
  * - unit: everything that needs no web server; must stay green on every supported Node;
  * - servers: starts real web servers with the files in examples/, one file after another;
- * - package: packs the packages and installs the tarballs elsewhere; the linter's import rules.
+ * - package: packs the packages and installs the tarballs elsewhere; the linter's import rules; what runs pnpm.
  *
  * Bounds are wide on purpose: two busy cores must not turn a right answer into a failure.
  */
@@ -45,6 +45,7 @@ export default defineConfig({
             '**/dist/**',
             'test/servers/**',
             'test/package.test.ts',
+            'test/audit.test.ts',
             'test/import-rules.test.ts',
             'test/api/**',
             'test/docs-run.test.ts',
@@ -72,6 +73,7 @@ export default defineConfig({
           name: 'package',
           include: [
             'test/package.test.ts',
+            'test/audit.test.ts',
             'test/import-rules.test.ts',
             'test/api/*.test.ts',
             'test/docs-run.test.ts',
