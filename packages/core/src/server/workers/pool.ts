@@ -250,8 +250,8 @@ export class WorkerPool {
   }
 
   /**
-   * Replaces all workers, one after the other: a new one loads the code as it is now, and only when it is ready an old
-   * one is told to finish. Where the new code does not load, the old workers stay.
+   * Replaces all workers, some at a time: a new one loads the code as it is now, and only when it is ready an old one is
+   * told to finish. Where the new code does not load, the old workers stay.
    *
    * @returns whether all were replaced
    */

@@ -113,7 +113,7 @@ export class Primary {
   /** Replaces the workers by ones with the code as it is now. */
   reload(reason: string): void {
     const { log, notifier } = this.#parts
-    log.write(`${reason}: replacing the workers one after the other`)
+    log.write(`${reason}: replacing the workers`)
     this.#reloading += 1
     notifier?.reloading()
     void this.#pool.reload().then(() => {

@@ -1,5 +1,5 @@
-// Replaces workers by new ones, which load the code as it is now: one after the other, and an old one only when its
-// successor has shown that it can.
+// Replaces workers by new ones, which load the code as it is now: an old one only when its successor has shown that it
+// can. The first is replaced alone, which shows whether the new code loads, the others several at a time.
 import type { LogLevel } from '../log.ts'
 import type { Member } from './member.ts'
 
@@ -26,7 +26,22 @@ const retryPauses = { first: 500, last: 30_000 }
 /** Milliseconds before a replacement that failed is tried again. */
 const replaceAgain = 60_000
 
-/** The replacements in a pool, one at a time. */
+/**
+ * So large a part of the workers is replaced at a time. On a busy machine a process that starts gets its share of the
+ * processor and no more, so several start in the time of one; all of them at once would need twice the memory.
+ */
+const atOnce = 0.5
+
+/** One reload. */
+interface Round {
+  /** Those whose turn has not come. */
+  readonly old: Member[]
+  replaced: number
+  /** A new worker could not take its place. */
+  failed: boolean
+}
+
+/** The replacements in a pool. */
 export class Replacing {
   readonly #pool: Replaceable
   readonly counts: { recycled: number; reloads: number } = { recycled: 0, reloads: 0 }
@@ -58,21 +73,29 @@ export class Replacing {
     this.counts.reloads += 1
     const old = pool.members.filter((member) => member.serving)
     pool.begin()
-    let replaced = 0
-    for (const member of old) {
-      if (pool.stopping) return false
+    const width = Math.ceil(old.length * atOnce)
+    const round: Round = { old, replaced: 0, failed: false }
+    await this.#replaceSome(round, 1)
+    await Promise.all(Array.from({ length: width }, () => this.#replaceSome(round, Infinity)))
+    if (pool.stopping) return false
+    if (round.failed) {
+      pool.log('reload given up, the new code does not load: the old workers go on', 'error')
+      return false
+    }
+    pool.log(`reloaded: ${round.replaced} ${round.replaced === 1 ? 'worker' : 'workers'} replaced`)
+    return true
+  }
+
+  /** One after the other, until so many have been. */
+  async #replaceSome(round: Round, enough: number): Promise<void> {
+    while (round.replaced < enough && !round.failed && !this.#pool.stopping) {
+      const member = round.old.shift()
+      if (!member) return
       // Gone meanwhile: whoever took its place has the new code.
       if (!member.serving || !this.#has(member)) continue
-      if (!(await this.#replace(member))) {
-        if (!pool.stopping) {
-          pool.log('reload given up, the new code does not load: the old workers go on', 'error')
-        }
-        return false
-      }
-      replaced += 1
+      if (await this.#replace(member)) round.replaced += 1
+      else round.failed = true
     }
-    pool.log(`reloaded: ${replaced} ${replaced === 1 ? 'worker' : 'workers'} replaced`)
-    return true
   }
 
   /** Replaces a worker that has had enough. */

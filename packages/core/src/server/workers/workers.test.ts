@@ -195,6 +195,31 @@ describe('workers', () => {
     await stop(pool)
   })
 
+  it('are replaced by new code in a reload: one alone, then up to half of them at a time', async () => {
+    const pool = await start('workers: 4')
+    await allReady(pool, 4)
+    fs.writeFileSync(
+      pool.app,
+      `import fs from 'node:fs'
+       const log = new URL('./loads', import.meta.url)
+       const begun = () => fs.readFileSync(log, 'utf8').match(/begin/g).length
+       fs.appendFileSync(log, 'begin ')
+       // Whoever is not the first waits for another one to begin beside it.
+       const first = begun() === 1
+       while (!first && begun() < 3) await new Promise((resolve) => setTimeout(resolve, 10))
+       fs.appendFileSync(log, 'end ')
+       export default (req, res) => res.end(String(process.pid))`,
+    )
+    pool.child.kill('SIGHUP')
+    await pool.waitForStderr(/reloaded: 4 workers replaced/)
+    const loads = fs.readFileSync(path.join(pool.folder, 'loads'), 'utf8').trim().split(' ')
+    expect(loads.slice(0, 2)).toEqual(['begin', 'end'])
+    let loading = 0
+    const atOnce = loads.map((what) => (loading += what === 'begin' ? 1 : -1))
+    expect(Math.max(...atOnce)).toBe(2)
+    await stop(pool)
+  })
+
   it.each([
     [
       'never ends to load',
