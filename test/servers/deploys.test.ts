@@ -13,7 +13,7 @@ const plan: Plan = long
       reloads: Number(process.env['FASTCGI_TEST_DEPLOYS']),
       kills: 5,
       width: 4,
-      pace: 2500,
+      pace: 2750,
     }
   : { workers: 2, reloads: 4, kills: 2, width: 2, pace: 0 }
 
@@ -35,12 +35,23 @@ describe('deploys, kills and a broken deploy under load', () => {
   }, 600_000)
 })
 
-function figures({ ways, kills, beside, seconds }: Awaited<ReturnType<typeof deploys>>): string {
+function figures({
+  ways,
+  kills,
+  beside,
+  seconds,
+  reloads,
+}: Awaited<ReturnType<typeof deploys>>): string {
   const lines = [...ways].map(
     ([name, { well, killed, windowGet, windowPost, repeated, wrong }]) =>
       `${name}: ${well} well, ${repeated} sent again by the server, ${killed} lost with a killed worker, ` +
       `${windowGet} GET and ${windowPost} POST lost in the window, ${wrong.length} wrong`,
   )
-  const head = `${plan.reloads} reloads, ${kills} kills, 1 failed deploy in ${seconds.toFixed(0)} s`
+  const sorted = reloads.toSorted((a, b) => a - b)
+  const at = (part: number): string =>
+    `${Math.round(sorted[Math.floor((sorted.length - 1) * part)] ?? 0)} ms`
+  const head =
+    `${plan.reloads} reloads, ${kills} kills, 1 failed deploy in ${seconds.toFixed(0)} s; ` +
+    `a reload took ${at(0.5)}, the longest ${at(1)}`
   return [head, ...lines, ...beside].join('\n')
 }

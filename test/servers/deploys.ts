@@ -24,7 +24,7 @@ export interface Plan {
   readonly kills: number
   /** Requests at once on each way. */
   readonly width: number
-  /** Milliseconds from one event to the next at the least. */
+  /** Milliseconds from the begin of one reload to that of the next; one that takes longer is made up for. */
   readonly pace: number
 }
 
@@ -51,6 +51,8 @@ export interface Outcome {
   /** What wrk saw beside that, where it is installed: a line for each server. */
   readonly beside: readonly string[]
   readonly seconds: number
+  /** From the signal to the last worker replaced, of each reload: milliseconds. */
+  readonly reloads: readonly number[]
 }
 
 const haproxyKept: Setup = {
@@ -130,7 +132,7 @@ export async function deploys(plan: Plan): Promise<Outcome> {
     const loads = ways.map(({ kept }, i) => new Load((sites[i] as RunningSite).port, kept, i))
     const working = loads.map((load) => load.run(plan.width))
     const wrks = sites.filter((_, i) => i % 2 === 0).map((site) => startWrk(site, programs))
-    const kills = await happen(plan, app, module, loads)
+    const { kills, reloads } = await happen(plan, app, module, loads)
     for (const load of loads) load.stop()
     await Promise.all(working)
     const beside = await Promise.all(wrks.map((wrk) => wrk.stop()))
@@ -143,6 +145,7 @@ export async function deploys(plan: Plan): Promise<Outcome> {
       versions: new Set(loads.flatMap((load) => [...load.versions])),
       beside: beside.flat(),
       seconds,
+      reloads,
     }
   } finally {
     for (const program of programs) program.kill('SIGKILL')
@@ -152,21 +155,24 @@ export async function deploys(plan: Plan): Promise<Outcome> {
   }
 }
 
-/** Deploys and kills in turn; one deploy in the middle is broken. Gives the times of the kills. */
+/** Deploys and kills in turn; one deploy in the middle is broken. Gives when was killed, and what each reload took. */
 async function happen(
   plan: Plan,
   app: FastcgiApp,
   module: string,
   loads: readonly Load[],
-): Promise<number[]> {
+): Promise<{ kills: number[]; reloads: number[] }> {
   const kills: number[] = []
+  const reloads: number[] = []
   const broken = Math.ceil(plan.reloads / 2)
   // The first code has been seen.
   await Promise.all(loads.map((load) => load.more(plan.width)))
+  const begun = performance.now()
   for (let n = 1; n <= plan.reloads; n += 1) {
-    const begun = performance.now()
     if (n === broken) await deploy(app, module, 'export default (', /the old workers go on/)
+    const deployed = performance.now()
     await deploy(app, module, version(`v${n}`), /reloaded: \d+ workers? replaced/)
+    reloads.push(performance.now() - deployed)
     await Promise.all(loads.map((load) => load.more(plan.width)))
     // Spread over the reloads.
     if (Math.floor((n * plan.kills) / plan.reloads) > kills.length) {
@@ -179,10 +185,10 @@ async function happen(
       )
       await Promise.all(loads.map((load) => load.more(plan.width)))
     }
-    const left = plan.pace - (performance.now() - begun)
+    const left = n * plan.pace - (performance.now() - begun)
     if (left > 0) await new Promise((resolve) => setTimeout(resolve, left))
   }
-  return kills
+  return { kills, reloads }
 }
 
 async function deploy(app: FastcgiApp, module: string, text: string, done: RegExp): Promise<void> {
