@@ -330,6 +330,27 @@ describe('a handler', () => {
     expect(errors.map(String)).toEqual(['Error: in clientError'])
   })
 
+  it.each<[string, Respond]>([
+    [
+      'throws',
+      () => {
+        throw new Error('no database')
+      },
+    ],
+    ['rejects', (() => Promise.reject(new Error('no database'))) as Respond],
+  ])('%s: its error goes to handlerError, which has the response', async (_name, handler) => {
+    const { connect, server } = await serving(handler, {
+      handlerError: (error, _req, res) => res.writeHead(500).end(String(error)),
+    })
+    const peer = await connect()
+    for (const id of [1, 2]) {
+      peer.write(plain(id))
+      expect(bodyOf(await peer.answer(id))).toBe('Error: no database')
+    }
+    server.off('request', handler)
+    expect(server.listenerCount('request')).toBe(0)
+  })
+
   it('leaves no timer behind', async () => {
     const { connect } = await serving((req, res) => {
       res.setTimeout(600_000)

@@ -82,7 +82,10 @@ export interface ServerOptions extends http.ServerOptions {
   readonly authorize?: Handler | undefined
   /** Serves the Filter role. Without it such requests are answered by UNKNOWN_ROLE. */
   readonly filter?: Handler | undefined
-  /** Takes what a handler threw; the response is then yours. Default: an uncaught exception, as under node:http. */
+  /**
+   * Takes what a handler threw or its promise was rejected with; the response is then yours. Default: an uncaught
+   * exception or an unhandled rejection, as under node:http.
+   */
   readonly handlerError?:
     | ((error: unknown, request: IncomingMessage, response: ServerResponse) => void)
     | undefined

@@ -79,7 +79,7 @@ export class Server extends http.Server {
     this.#context = this.#makeContext(options)
     this.on('connection', (socket: Socket) => this.#accept(socket))
     this.on('error', (error: NodeJS.ErrnoException) => this.#failed(error))
-    if (listener) this.on('request', listener)
+    if (listener) this.on('request', rejecting(listener, this.#options.handlerError))
   }
 
   #makeContext(options: ServerOptions): TransportContext {
@@ -472,6 +472,22 @@ function emitting(
 function ownClass(server: http.Server, name: string): unknown {
   const symbol = Object.getOwnPropertySymbols(server).find((key) => key.description === name)
   return symbol && (server as unknown as Record<symbol, unknown>)[symbol]
+}
+
+/** The listener, whose rejected promise is what a thrown error is: for `handlerError`, where there is one. */
+function rejecting(
+  listener: RequestListener,
+  handlerError: ResolvedOptions['handlerError'],
+): RequestListener {
+  if (!handlerError) return listener
+  const guarded: RequestListener = function (this: unknown, request, response) {
+    const result: unknown = listener.call(this as never, request, response)
+    if (result instanceof Promise) {
+      result.catch((error: unknown) => handlerError(error, request, response))
+    }
+  }
+  // As for what `once` adds: so `off('request', listener)` finds it.
+  return Object.assign(guarded, { listener })
 }
 
 /**
