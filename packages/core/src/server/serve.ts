@@ -1,28 +1,23 @@
-// `serve(app)`: the one line that makes an app a FastCGI application, in whatever way the process was started.
+// `serve(app)`: the one line that makes an app a FastCGI application, in whatever way the process was started. How it was
+// started says start.ts; what is opened then, opening.ts; how the app is loaded, loading.ts.
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { dirname, resolve } from 'node:path'
-import { isLoader, loadApp, requestTaker, type AppLoader } from './app.ts'
-import type { CgiCaller } from './cgi.ts'
-import { serveCgi } from './cgi-process.ts'
-import { watchFiles } from './changed.ts'
+import { isLoader, requestTaker, type AppLoader } from './app.ts'
+import { addToShutdown, beginCall, type Call } from './call.ts'
 import { doctorIntercept } from './doctor.ts'
-import { openActivated, openDescriptor, openDoor, type Door } from './doors.ts'
-import { entryScript } from './entry.ts'
 import { settleNodeEnv } from './environment.ts'
-import { answer, AppGate } from './gate.ts'
-import { createLog, describeError, type Log } from './log.ts'
+import { AppGate, type GateOptions } from './gate.ts'
+import { answerFailure, loadBehind } from './loading.ts'
+import { describeError } from './log.ts'
 import { memorySessionsWarning, watchSessions } from './memory-sessions.ts'
-import { defaultGatewayPort, type Mode } from './modes.ts'
+import type { Mode } from './modes.ts'
 import type { Notifier } from './notify.ts'
 import { startNotifier } from './notify-settings.ts'
-import type { Status } from './observe/status.ts'
-import { Watching } from './observe/watching.ts'
-import { openPool, openWorker, type PoolProcess } from './workers/pool-process.ts'
-import { resolveOptions } from './options.ts'
-import { failedHandler, failedLoad, newReference, type FailurePage } from './refusals.ts'
+import { openMode, openSocket } from './opening.ts'
+import type { Handler } from './options.ts'
+import type { FailurePage } from './refusals.ts'
+import { isUnderH2o, watchRestartFile } from './restart-file.ts'
 import {
   defaultLoadTimeout,
-  defaultSharedIdleTimeout,
   type AdapterOptions,
   type ServeApp,
   type ServeOptions,
@@ -31,13 +26,10 @@ import { createServer, type Server } from './server.ts'
 import { sharedIn } from '../shared/wanted.ts'
 import { findStart, type Start } from './start.ts'
 import { workersIn } from './workers/options.ts'
+import { openPool, openWorker } from './workers/pool-process.ts'
 import type { PoolHost } from './workers/pool-options.ts'
 import type { WorkerPlace } from './workers/worker.ts'
-import { processShutdown, type Shutdown, type Stoppable } from './shutdown.ts'
-import { endWithUsage, ServeError } from './usage.ts'
-
-/** How often is looked whether the socket's file is still there, in milliseconds. */
-const doorInterval = 5000
+import { endWithUsage } from './usage.ts'
 
 /**
  * Serves an app over FastCGI. Finds out how the process was started (CGI, a socket of its own, systemd, a web server,
@@ -63,88 +55,55 @@ export function serve(
 }
 
 type Intercept = (request: IncomingMessage, response: ServerResponse) => boolean
+type HandlerError = GateOptions['handlerError']
 
 /** One call of `serve`. */
 export class Serving {
-  readonly #app: unknown
-  readonly #options: ServeOptions & Partial<AdapterOptions<never>>
-  readonly #shutdown: Shutdown | undefined
-  readonly #log: Log
-  readonly #script: string | undefined
+  readonly #call: Call
   /** What else is opened anew on SIGUSR2. */
   readonly #reopened: (() => void)[] = []
-  readonly #watching: Watching
   #development = false
   #failurePage: FailurePage | undefined
 
-  constructor(app: unknown, options: ServeOptions & Partial<AdapterOptions<never>>) {
-    const managed = options.signals !== false
-    const shutdown = managed ? processShutdown() : undefined
-    shutdown?.listen()
-    const log = createLog(options.log)
-    if (shutdown) shutdown.log = (message) => log.write(message)
-    this.#app = app
-    this.#options = options
-    this.#shutdown = shutdown
-    this.#log = log
-    this.#watching = new Watching(options, log, shutdown)
-    this.#script = options.script ?? entryScript()
+  constructor(app: unknown, options: Call['options']) {
+    this.#call = beginCall(app, options)
   }
 
   async start(start: Start | undefined): Promise<Server> {
-    const options = this.#options
-    if (!isLoader(this.#app) && !isThenable(this.#app) && !options.adapt) requestTaker(this.#app)
+    const { app, options, shutdown, log, watching } = this.#call
+    if (!isLoader(app) && !isThenable(app) && !options.adapt) requestTaker(app)
     const { mode, cgi, notify } = start ?? findStart(options)
     if (mode.type === 'usage') return this.#endWithUsage(mode.reason)
-    if (this.#shutdown && mode.type === 'spawned') this.#shutdown.patient = true
-    if (start === undefined && this.#sharedIn(mode)) {
+    if (shutdown && mode.type === 'spawned') shutdown.patient = true
+    if (start === undefined && this.#wanted(sharedIn, mode)) {
       const relay = await this.#openRelay(mode)
       if (relay) return relay
     }
     // With `register` the arguments are the app's, and this process is about to load it.
-    const workers = start === undefined ? this.#workersIn(mode) : 0
+    const workers = start === undefined ? this.#wanted(workersIn, mode) : 0
     this.#development = mode.type === 'gateway' || options.development === true
     if (this.#development) {
       this.#failurePage = (await import('../gateway/failure-page.ts')).failurePage
     }
     this.#guardProcess(mode)
-    if (!this.#development && options.env !== false) {
-      const message = settleNodeEnv(process.env, !isLoader(this.#app))
-      // A CGI process lives for one request: a line in each would bury the log.
-      const once = mode.type !== 'cgi' && mode.type !== 'worker'
-      if (message !== undefined && once) this.#log.write(message)
-    }
-    const handlerError = (
-      error: unknown,
-      request: IncomingMessage,
-      response: ServerResponse,
-    ): void => this.#handlerError(error, request, response)
-    const { authorize, filter } = options
-    const server: Server = createServer({
-      ...options,
-      ...(authorize && { authorize: (...both) => gate.behind(authorize)(...both) }),
-      ...(filter && { filter: (...both) => gate.behind(filter)(...both) }),
-      script: this.#script,
-      handlerError,
-      intercept: this.#intercept(mode),
-      warn: (code, message) => this.#log.write(`${message} [${code}]`, 'warning'),
-    })
-    const notifier = notify && (await startNotifier(notify, this.#log, this.#shutdown))
+    this.#settleEnvironment(mode)
+    const server: Server = this.#createServer(mode, (handler) => gate.behind(handler))
+    const notifier = notify && (await startNotifier(notify, log, shutdown))
     if (workers > 0) {
       await this.#openPool(server, mode, workers, notifier)
       return server
     }
     const gate = new AppGate(server, {
       loadTimeout: options.loadTimeout ?? defaultLoadTimeout,
-      handlerError,
+      handlerError: this.#handlerError,
     })
     const place = mode.type === 'worker' ? await this.#openWorker(server, mode) : undefined
     if (!place) {
-      await this.#watching.begin(server)
-      if (mode.type !== 'cgi' && !this.#development) await this.#watching.openSocket(server)
-      await this.#open(server, mode, cgi)
+      await watching.begin(server)
+      if (mode.type !== 'cgi' && !this.#development) await watching.openSocket(server)
+      await openMode(this.#call, server, mode, cgi)
     }
-    void this.#load(gate).then((well) => {
+    void loadBehind(gate, this.#call, this.#failurePage).then((well) => {
       place?.loaded(well)
       if (well) notifier?.ready()
       else notifier?.failed()
@@ -152,21 +111,36 @@ export class Serving {
     return server
   }
 
+  readonly #handlerError: HandlerError = (...failed) =>
+    answerFailure(this.#call, this.#failurePage, ...failed)
+
+  #createServer(mode: Mode, behindGate: (handler: Handler) => Handler): Server {
+    const { options, script, log } = this.#call
+    const { authorize, filter } = options
+    return createServer({
+      ...options,
+      ...(authorize && { authorize: (...both) => behindGate(authorize)(...both) }),
+      ...(filter && { filter: (...both) => behindGate(filter)(...both) }),
+      script,
+      handlerError: this.#handlerError,
+      intercept: this.#intercept(mode),
+      warn: (code, message) => log.write(`${message} [${code}]`, 'warning'),
+    })
+  }
+
   #endWithUsage(reason: string | undefined): never {
-    return endWithUsage(reason, this.#script, this.#log, this.#shutdown !== undefined)
+    const { script, log, shutdown } = this.#call
+    return endWithUsage(reason, script, log, shutdown !== undefined)
   }
 
-  #workersIn(mode: Mode): number {
+  /** What the options, arguments and variables say; one that cannot be ends the process with its usage. */
+  #wanted<T>(
+    read: (mode: Mode, options: ServeOptions, log: (message: string) => void) => T,
+    mode: Mode,
+  ): T {
+    const { options, log } = this.#call
     try {
-      return workersIn(mode, this.#options, (message) => this.#log.write(message))
-    } catch (error) {
-      return this.#endWithUsage((error as Error).message)
-    }
-  }
-
-  #sharedIn(mode: Mode): boolean {
-    try {
-      return sharedIn(mode, this.#options, (message) => this.#log.write(message))
+      return read(mode, options, (message) => log.write(message))
     } catch (error) {
       return this.#endWithUsage((error as Error).message)
     }
@@ -174,38 +148,16 @@ export class Serving {
 
   /** Undefined where there can be no relays: this process then serves by itself. */
   async #openRelay(mode: Mode): Promise<Server | undefined> {
+    const { app, options, script, log } = this.#call
     const { Relay } = await import('../shared/relay.ts')
-    const relay = await Relay.open(this.#script, (message) => this.#log.write(message))
+    const relay = await Relay.open(script, (message) => log.write(message))
     if (!relay) return undefined
-    if (!isLoader(this.#app)) relay.warnOfLoadedApp()
+    if (!isLoader(app)) relay.warnOfLoadedApp()
     this.#guardProcess(mode)
-    const server = createServer({ ...this.#options, script: this.#script })
-    await this.#openSocket(server, mode, relay.serve(server, this.#options.accept))
-    if (!isUnderH2o()) this.#watchFiles(server, mode, [])
+    const server = createServer({ ...options, script })
+    await openSocket(this.#call, server, mode, relay.serve(server, options.accept))
+    if (!isUnderH2o()) watchRestartFile(this.#call, server, mode, [])
     return server
-  }
-
-  async #openHost(server: Server, place: string, pool: (() => Status) | undefined): Promise<Door> {
-    const { openHost } = await import('../shared/host.ts')
-    const parts = {
-      place,
-      script: this.#script,
-      idleTimeout: this.#options.sharedIdleTimeout ?? defaultSharedIdleTimeout,
-      leave: (reason: string) => void this.#shutdown?.begin(reason, 0),
-      log: (message: string) => this.#log.write(message),
-    }
-    return openHost(server, parts, pool)
-  }
-
-  /** What the processes of a pool are made of. */
-  #parts(server: Server): PoolProcess {
-    return {
-      server,
-      options: this.#options,
-      log: this.#log,
-      shutdown: this.#shutdown,
-      watching: this.#watching,
-    }
   }
 
   async #openPool(
@@ -214,228 +166,76 @@ export class Serving {
     count: number,
     notifier: Notifier | undefined,
   ): Promise<void> {
+    const call = this.#call
     const reopen = await openPool({
-      ...this.#parts(server),
+      ...call,
+      server,
       count,
-      script: this.#script,
-      appIsLoaded: !isLoader(this.#app),
       notifier,
-      host: mode.type === 'host' ? await this.#poolHost(mode.place) : undefined,
-      openSocket: (own, pool) => this.#openSocket(server, mode, own, pool),
+      host: mode.type === 'host' ? await poolHostAt(mode.place) : undefined,
+      openSocket: (own, pool) => openSocket(call, server, mode, own, pool),
     })
     this.#reopened.push(reopen)
     // Its options may be others, too: a new host then. A restart file replaces the workers.
-    if (mode.type === 'host') this.#watchFiles(server, mode, [])
-  }
-
-  async #poolHost(place: string): Promise<PoolHost> {
-    const { poolHost } = await import('../shared/pool-host.ts')
-    return poolHost(place)
+    if (mode.type === 'host') watchRestartFile(call, server, mode, [])
   }
 
   async #openWorker(
     server: Server,
     { name, folder }: Extract<Mode, { type: 'worker' }>,
   ): Promise<WorkerPlace> {
-    const place = await openWorker(this.#parts(server), name, folder, () => this.#reopen())
-    this.#addToShutdown(server, { drain: (timeout) => place.drained(timeout) })
+    const place = await openWorker({ ...this.#call, server }, name, folder, () => this.#reopen())
+    addToShutdown(this.#call, server, { drain: (timeout) => place.drained(timeout) })
     return place
   }
 
   #reopen(): void {
-    this.#log.reopen()
-    this.#watching.reopen()
+    this.#call.log.reopen()
+    this.#call.watching.reopen()
     for (const reopen of this.#reopened) reopen()
   }
 
   #guardProcess(mode: Mode): void {
-    const shutdown = this.#shutdown
+    const { shutdown, options, log } = this.#call
     if (!shutdown) return
     // In a terminal SIGUSR2 keeps its meaning: nodemon restarts by it.
     if (mode.type !== 'gateway') shutdown.listen(() => this.#reopen())
     // Whoever reads our output may go away; that is no reason to end.
     if (mode.type !== 'cgi') process.stdout.on('error', () => {})
-    if (this.#options.log !== undefined) {
+    if (options.log !== undefined) {
       process.on('uncaughtExceptionMonitor', (error) => {
-        this.#log.write(
-          `an exception nobody caught ends the process: ${describeError(error)}`,
-          'error',
-        )
+        log.write(`an exception nobody caught ends the process: ${describeError(error)}`, 'error')
       })
     }
   }
 
-  async #open(server: Server, mode: Mode, cgi: CgiCaller | undefined): Promise<void> {
-    if (cgi) {
-      this.#addToShutdown(server)
-      void serveCgi(server, cgi).then((status) => this.#end(status))
-      return
-    }
-    if (mode.type === 'gateway') {
-      await this.#openGateway(server, mode.port ?? defaultGatewayPort)
-      return
-    }
-    // What the files are now counts, not what they are once a request can come.
-    this.#watchFiles(server, mode)
-    const door = await this.#openSocket(server, mode)
-    this.#log.write(`listening on ${door.name}`)
-  }
-
-  async #openSocket(
-    server: Server,
-    mode: Mode,
-    own: Partial<Stoppable> = {},
-    pool?: () => Status,
-  ): Promise<Door> {
-    let door: Door
-    try {
-      door = await this.#openDoor(server, mode, pool)
-    } catch (error) {
-      if (this.#options.log !== undefined) this.#log.write((error as Error).message)
-      throw error
-    }
-    server.once('close', () => door.close())
-    this.#addToShutdown(server, { release: () => door.close(), ...own })
-    this.#watchDoor(server, door)
-    return door
-  }
-
-  #openDoor(server: Server, mode: Mode, pool: (() => Status) | undefined): Promise<Door> {
-    const { allow, mode: permissions, owner, group } = this.#options
-    switch (mode.type) {
-      case 'listen':
-        return openDoor(server, mode.address, {
-          mode: permissions,
-          owner,
-          group,
-          log: (message) => this.#log.write(message),
-          guarded: allow !== undefined || Boolean(process.env.FCGI_WEB_SERVER_ADDRS?.trim()),
-        })
-      case 'systemd':
-        return openActivated(server, mode.sockets)
-      case 'spawned':
-        return openDescriptor(server, 0, mode.path)
-      case 'host':
-        return this.#openHost(server, mode.place, pool)
-      default:
-        throw new ServeError(`mode ${mode.type} has no socket`)
-    }
+  #settleEnvironment(mode: Mode): void {
+    const { app, options, log } = this.#call
+    if (this.#development || options.env === false) return
+    const message = settleNodeEnv(process.env, !isLoader(app))
+    // A CGI process lives for one request: a line in each would bury the log.
+    const once = mode.type !== 'cgi' && mode.type !== 'worker'
+    if (message !== undefined && once) log.write(message)
   }
 
   /** What looks at requests before the app does. */
   #intercept(mode: Mode): Intercept {
+    const { log, script } = this.#call
     const several = (mode.type === 'spawned' && !isUnderH2o()) || mode.type === 'worker'
     const watch = watchSessions(() => {
-      if (several) this.#log.write(memorySessionsWarning(mode.type === 'worker'))
+      if (several) log.write(memorySessionsWarning(mode.type === 'worker'))
     })
-    const asked = doctorIntercept(this.#script)
+    const asked = doctorIntercept(script)
     return (request, response) => {
       watch(request, response)
       return asked(request, response)
     }
   }
-
-  /** Nothing of the gateway is loaded in any other mode. */
-  async #openGateway(server: Server, port: number): Promise<void> {
-    const { openGateway } = await import('./gateway-door.ts')
-    const gateway = await openGateway(server, {
-      port,
-      mount: this.#options.mount,
-      script: this.#script,
-    })
-    server.once('close', () => void gateway.close())
-    this.#log.write(`development gateway on ${gateway.url}`)
-    this.#addToShutdown(server, {
-      drain: (timeout) => Promise.all([gateway.close(timeout), server.drain(timeout)]),
-    })
-  }
-
-  #addToShutdown(server: Server, own: Partial<Stoppable> = {}): void {
-    this.#shutdown?.add({
-      timeout: resolveOptions(this.#options).drainTimeout,
-      drain: (timeout) => server.drain(timeout),
-      idle: () => server.statistics.running === 0,
-      stop: this.#options.onStop,
-      ...own,
-    })
-  }
-
-  #end(status: number): void {
-    if (this.#shutdown) void this.#shutdown.begin(undefined, status)
-    else process.exitCode = status
-  }
-
-  #watchDoor(server: Server, door: Door): void {
-    const timer = setInterval(() => {
-      if (door.intact()) return
-      clearInterval(timer)
-      this.#log.write(`warning: ${door.name} has been deleted or replaced: nobody new can connect`)
-    }, doorInterval).unref()
-    server.once('close', () => clearInterval(timer))
-  }
-
-  #watchFiles(server: Server, mode: Mode, more?: readonly string[]): void {
-    const script = this.#script
-    if (script === undefined || !this.#shutdown) return
-    const restarted = mode.type === 'host' || (mode.type === 'spawned' && !isUnderH2o())
-    const file = this.#options.restartFile ?? (restarted ? 'tmp/restart.txt' : false)
-    if (file === false) return
-    const paths = [...(more ?? [resolve(dirname(script), file)]), script]
-    const watch = watchFiles(paths, (path) => {
-      void this.#shutdown?.begin(`${path} has changed: finishing what runs, then ending`, 0)
-    })
-    server.once('close', () => watch.close())
-  }
-
-  /** Whether it could be loaded. */
-  async #load(gate: AppGate): Promise<boolean> {
-    try {
-      const app = await loadApp(this.#app)
-      const adapt = this.#options.adapt
-      const taker = requestTaker(adapt ? await adapt(app as never) : app)
-      this.#watching.loaded(taker)
-      gate.open(taker)
-      return true
-    } catch (error) {
-      const { locateSyntaxError } = await import('./syntax-error.ts')
-      await locateSyntaxError(error, this.#script)
-      const reference = newReference()
-      this.#log.write(
-        `the app could not be loaded, every request is answered 503: ${describeError(error)}\nFCGI_LOAD_FAILED ${reference}`,
-        'error',
-      )
-      gate.refuse(failedLoad(error, this.#failurePage, reference))
-      return false
-    }
-  }
-
-  /** What a handler threw costs its request and no other. */
-  #handlerError(error: unknown, request: IncomingMessage, response: ServerResponse): void {
-    const reference = newReference()
-    this.#log.write(
-      `${request.method} ${request.url}: ${describeError(error)}\nFCGI_HANDLER_FAILED ${reference}`,
-      'error',
-    )
-    try {
-      answer(request, response, failedHandler(error, this.#failurePage, reference))
-    } catch (failure) {
-      // Whatever the app has done to its response: it costs this request, not the process.
-      this.#log.write(`the error page could not be written: ${describeError(failure)}`, 'error')
-      response.destroy()
-    }
-    if (this.#options.exitOnError !== true) return
-    if (this.#shutdown)
-      void this.#shutdown.begin(
-        'a handler has thrown (option exitOnError): finishing what runs, then ending',
-        1,
-      )
-    else process.exitCode = 1
-  }
 }
 
-/** h2o starts its processes once and never again. */
-function isUnderH2o(): boolean {
-  return Object.keys(process.env).some((name) => /^(H2O|SERVER_STARTER)_/.test(name))
+async function poolHostAt(place: string): Promise<PoolHost> {
+  const { poolHost } = await import('../shared/pool-host.ts')
+  return poolHost(place)
 }
 
 function isThenable(value: unknown): boolean {

@@ -1,33 +1,24 @@
 // The two kinds of process of a pool, as `serve` makes them. Loads what each needs; other processes load nothing of it.
+import { isLoader } from '../app.ts'
+import type { Call } from '../call.ts'
 import type { Door } from '../doors.ts'
-import type { Log } from '../log.ts'
 import type { Notifier } from '../notify.ts'
 import type { Status } from '../observe/status.ts'
-import type { Watching } from '../observe/watching.ts'
 import { resolveOptions } from '../options.ts'
-import type { ServeOptions } from '../serve-options.ts'
 import type { Server } from '../server.ts'
-import type { Shutdown, Stoppable } from '../shutdown.ts'
+import type { Stoppable } from '../shutdown.ts'
 import { workerLimits } from './options.ts'
 import type { WorkerDoor, WorkerPlace } from './worker.ts'
 import type { PoolHost } from './pool-options.ts'
 
 /** What both kinds have from `serve`. */
-export interface PoolProcess {
+export interface PoolProcess extends Call {
   readonly server: Server
-  readonly options: ServeOptions
-  readonly log: Log
-  /** Undefined where the process is the caller's. */
-  readonly shutdown: Shutdown | undefined
-  readonly watching: Watching
 }
 
 /** What the first process has beside it. */
 export interface FirstProcess extends PoolProcess {
   readonly count: number
-  readonly script: string | undefined
-  /** The app was handed over instead of a function that loads it. */
-  readonly appIsLoaded: boolean
   readonly notifier: Notifier | undefined
   /** There where relays bring the connections. */
   readonly host: PoolHost | undefined
@@ -44,7 +35,7 @@ export async function openPool(parts: FirstProcess): Promise<() => void> {
   const { Primary } = await import('./primary.ts')
   const { options, watching, server } = parts
   const primary = new Primary({ ...parts, drainTimeout: resolveOptions(options).drainTimeout })
-  if (parts.appIsLoaded) primary.warnOfLoadedApp()
+  if (!isLoader(parts.app)) primary.warnOfLoadedApp()
   const status = (): Status => primary.pool.status()
   const door = await parts.openSocket(primary.stoppable, status)
   await watching.openSocket(server, status)
