@@ -31,6 +31,35 @@ const groups = [
     packages: ['systemd', 'python3'],
   },
   {
+    // Does what the pages of examples/servers tell, each on a machine to throw away.
+    name: 'machine-pages',
+    needs: [
+      ...[
+        'apache2',
+        '/usr/lib/apache2/modules/mod_fcgid.so',
+        'nginx',
+        'lighttpd',
+        'haproxy',
+        'caddy',
+        'h2o',
+      ],
+      ...[
+        '/usr/lib/lighttpd/mod_openssl.so',
+        'spawn-fcgi',
+        'multiwatch',
+        'socat',
+        'systemctl',
+        'ip',
+      ],
+    ],
+    packages: [
+      ...['apache2', 'libapache2-mod-fcgid', 'nginx', 'lighttpd', 'haproxy', 'caddy', 'h2o'],
+      ...['lighttpd-mod-openssl', 'spawn-fcgi', 'multiwatch', 'socat', 'systemd', 'iproute2'],
+    ],
+    own: true,
+  },
+  { name: 'redis', needs: ['redis-server'], packages: ['redis-server'], own: true },
+  {
     name: 'tools',
     needs: ['ab', 'curl', 'openssl'],
     packages: ['apache2-utils', 'curl', 'openssl'],
