@@ -4,7 +4,8 @@
  */
 import { describe, expect, it } from 'vitest'
 
-import { deploys, type Plan } from './deploys.ts'
+import { deploys, ways, type Plan } from './deploys.ts'
+import type { Tally } from './numbered-load.ts'
 
 const long = process.env['FASTCGI_TEST_DEPLOYS'] !== undefined
 const plan: Plan = long
@@ -14,8 +15,20 @@ const plan: Plan = long
       kills: 5,
       width: 4,
       pace: 2750,
+      wrk: true,
     }
-  : { workers: 2, reloads: 4, kills: 2, width: 2, pace: 0 }
+  : { workers: 2, reloads: 4, kills: 2, width: 2, pace: 0, wrk: true }
+
+describe('deploys under load, a connection for each request', () => {
+  it.each(ways.filter(({ kept }) => !kept))('lose nothing: $name', async (way) => {
+    const alone = { workers: 2, reloads: 5, kills: 0, width: 16, pace: 0, wrk: false }
+    const { ways: tallies, versions } = await deploys(alone, [way])
+    const { well, ...rest } = tallies.get(way.name) as Tally
+    expect(rest).toEqual({ killed: 0, windowGet: 0, windowPost: 0, repeated: 0, wrong: [] })
+    expect(well).toBeGreaterThan(alone.width * alone.reloads)
+    expect([...versions].sort()).toEqual(['v0', 'v1', 'v2', 'v3', 'v4', 'v5'])
+  })
+})
 
 describe('deploys, kills and a broken deploy under load', () => {
   it('answer every request once and rightly, but for what a killed worker had and what FastCGI cannot close', async () => {

@@ -6,7 +6,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
-import http from 'node:http'
 import path from 'node:path'
 
 import { compileCore } from '../support/compiled-core.ts'
@@ -15,6 +14,7 @@ import { until } from '../support/until.ts'
 import { findProgram, writableFolder } from '../support/web-server.ts'
 import { haproxy } from './programs/haproxy.ts'
 import { nginx } from './programs/nginx.ts'
+import { Load, type Tally } from './numbered-load.ts'
 import { startSite, type RunningSite, type Server, type Setup } from './setup.ts'
 
 /** How much happens. */
@@ -26,21 +26,8 @@ export interface Plan {
   readonly width: number
   /** Milliseconds from the begin of one reload to that of the next; one that takes longer is made up for. */
   readonly pace: number
-}
-
-/** What became of the requests of one way. */
-export interface Tally {
-  /** Answered once and rightly. */
-  well: number
-  /** Unanswered, or answered 502 to 504, while a worker was killed: what it had in hand. */
-  killed: number
-  /** The same while none was killed, on a kept connection: the window that FastCGI leaves. GET and POST apart. */
-  windowGet: number
-  windowPost: number
-  /** Answered rightly by a second run of the app: the web server has sent the request again. */
-  repeated: number
-  /** Everything else. */
-  readonly wrong: string[]
+  /** More load beside, by wrk. */
+  readonly wrk: boolean
 }
 
 export interface Outcome {
@@ -63,13 +50,16 @@ const haproxyKept: Setup = {
       'timeout connect 5s\n    retries 3\n    retry-on conn-failure empty-response',
   }),
 }
-/** The ways to the app. */
-export const ways: readonly {
+/** A way to the app. */
+export interface Way {
   readonly name: string
   readonly kept: boolean
   readonly server: Server
   readonly setup: Setup
-}[] = [
+}
+
+/** All of them. */
+export const ways: readonly Way[] = [
   {
     name: 'nginx, a connection each',
     kept: false,
@@ -107,11 +97,8 @@ const version = (name: string): string => `
     req.on('data', (part) => (body += part)).on('end', () => res.end(number + ' ' + body + ' ${name}'))
   }`
 
-/** A kill and its consequences: milliseconds. */
-const aftermath = 3000
-
 /** Carries the plan out. */
-export async function deploys(plan: Plan): Promise<Outcome> {
+export async function deploys(plan: Plan, used: readonly Way[] = ways): Promise<Outcome> {
   const core = await compileCore()
   fs.chmodSync(core.folder, 0o755)
   const run = writableFolder(core.folder, 'run')
@@ -125,13 +112,15 @@ export async function deploys(plan: Plan): Promise<Outcome> {
   const sites: RunningSite[] = []
   const programs: ChildProcess[] = []
   try {
-    for (const { server, setup } of ways) {
+    for (const { server, setup } of used) {
       sites.push(await startSite(server, setup, { app: core.folder, run }))
     }
     const started = performance.now()
-    const loads = ways.map(({ kept }, i) => new Load((sites[i] as RunningSite).port, kept, i))
+    const loads = used.map(({ kept }, i) => new Load((sites[i] as RunningSite).port, kept, i))
     const working = loads.map((load) => load.run(plan.width))
-    const wrks = sites.filter((_, i) => i % 2 === 0).map((site) => startWrk(site, programs))
+    const wrks = sites
+      .filter((_, i) => plan.wrk && i % 2 === 0)
+      .map((site) => startWrk(site, programs))
     const { kills, reloads } = await happen(plan, app, module, loads)
     for (const load of loads) load.stop()
     await Promise.all(working)
@@ -140,7 +129,7 @@ export async function deploys(plan: Plan): Promise<Outcome> {
     const noted = fs.readFileSync(path.join(run, 'numbers'), 'utf8').trim().split('\n')
     const tallies = loads.map((load) => load.judge(noted, kills))
     return {
-      ways: new Map(ways.map(({ name }, i) => [name, tallies[i] as Tally])),
+      ways: new Map(used.map(({ name }, i) => [name, tallies[i] as Tally])),
       kills: kills.length,
       versions: new Set(loads.flatMap((load) => [...load.versions])),
       beside: beside.flat(),
@@ -206,119 +195,6 @@ async function deploy(app: FastcgiApp, module: string, text: string, done: RegEx
 function workerOf({ pid }: FastcgiApp): number {
   const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
   return Number(children.at(-1))
-}
-
-/** One request, and what became of it. */
-export interface Asked {
-  readonly number: string
-  readonly method: 'GET' | 'POST'
-  readonly begun: number
-  ended: number
-  fault: string | undefined
-}
-
-/** Clients on one way. */
-export class Load {
-  readonly versions: Set<string> = new Set()
-  readonly #port: number
-  readonly #kept: boolean
-  readonly #way: number
-  readonly #asked: Asked[] = []
-  readonly #waiting: { at: number; resolve: () => void }[] = []
-  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 64 })
-  #done = 0
-  #stopped = false
-
-  constructor(port: number, kept: boolean, way: number) {
-    this.#port = port
-    this.#kept = kept
-    this.#way = way
-  }
-
-  async run(width: number): Promise<void> {
-    await Promise.all(Array.from({ length: width }, () => this.#client()))
-    this.#agent.destroy()
-  }
-
-  stop(): void {
-    this.#stopped = true
-  }
-
-  /** All that was asked so far. */
-  get asked(): readonly Asked[] {
-    return this.#asked
-  }
-
-  /** Resolves once so many more have been answered, or failed. */
-  more(requests: number): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push({ at: this.#done + requests, resolve }))
-  }
-
-  async #client(): Promise<void> {
-    while (!this.#stopped) {
-      const method = this.#asked.length % 4 === 3 ? 'POST' : 'GET'
-      const number = `${this.#way}-${this.#asked.length}`
-      const asked: Asked = { number, method, begun: performance.now(), ended: 0, fault: undefined }
-      this.#asked.push(asked)
-      const body = method === 'POST' ? `body-of-${number}` : ''
-      try {
-        const { status, text } = await this.#ask(method, number, body)
-        const [repeated, echoed, name = ''] = text.split(' ')
-        if (status !== 200) asked.fault = `status ${status}`
-        else if (repeated !== number || echoed !== body) asked.fault = `wrong: ${text.slice(0, 80)}`
-        else this.versions.add(name)
-      } catch (error) {
-        asked.fault = `unanswered: ${(error as Error).message}`
-      }
-      asked.ended = performance.now()
-      this.#done += 1
-      for (const { at, resolve } of this.#waiting) if (this.#done >= at) resolve()
-    }
-  }
-
-  #ask(method: string, number: string, body: string): Promise<{ status: number; text: string }> {
-    return new Promise((resolve, reject) => {
-      const options = { port: this.#port, host: '127.0.0.1', agent: this.#agent }
-      const request = http.request(
-        { ...options, method, path: `/${number}`, headers: { 'Content-Length': body.length } },
-        (response) => {
-          let text = ''
-          response.setEncoding('utf8').on('data', (part: string) => (text += part))
-          response.once('error', reject)
-          response.once('end', () => resolve({ status: response.statusCode ?? 0, text }))
-        },
-      )
-      request.once('error', reject)
-      request.end(body)
-    })
-  }
-
-  judge(noted: readonly string[], kills: readonly number[]): Tally {
-    const runs = new Map<string, number>()
-    for (const number of noted) runs.set(number, (runs.get(number) ?? 0) + 1)
-    const tally = { well: 0, killed: 0, windowGet: 0, windowPost: 0, repeated: 0, wrong: [] }
-    for (const asked of this.#asked)
-      judgeOne(asked, runs.get(asked.number) ?? 0, tally, kills, this.#kept)
-    return tally
-  }
-}
-
-function judgeOne(
-  { number, method, begun, ended, fault }: Asked,
-  runs: number,
-  tally: Tally,
-  kills: readonly number[],
-  kept: boolean,
-): void {
-  const atKill = kills.some((at) => ended >= at && begun <= at + aftermath)
-  const lost = fault !== undefined && /^(unanswered|status 50[234])/.test(fault)
-  if (fault === undefined && runs === 1) tally.well += 1
-  else if (fault === undefined && runs > 1 && method === 'GET' && (atKill || kept)) {
-    tally.repeated += 1
-  } else if (lost && atKill) tally.killed += 1
-  else if (lost && kept && method === 'GET') tally.windowGet += 1
-  else if (lost && kept) tally.windowPost += 1
-  else tally.wrong.push(`${method} ${number}: ${fault ?? 'answered'}, run ${runs} times`)
 }
 
 /** More load beside, which only counts what was not answered by 200. */

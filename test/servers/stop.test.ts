@@ -16,7 +16,8 @@ import {
 } from '../support/node-process.ts'
 import { until } from '../support/until.ts'
 import { writableFolder, type WebServer } from '../support/web-server.ts'
-import { Load, ways, type Asked } from './deploys.ts'
+import { ways } from './deploys.ts'
+import { Load, type Asked } from './numbered-load.ts'
 import { startSite } from './setup.ts'
 
 const app = `
