@@ -6,6 +6,7 @@ import { compileCore, type CompiledCore } from '../../../../test/support/compile
 import { get, Relays, type Relay } from '../../../../test/support/relays.ts'
 import { hostsIn, isAlive, workersIn } from '../../../../test/support/shared-hosts.ts'
 import { until } from '../../../../test/support/until.ts'
+import { workerApp as app } from '../../../../test/support/worker-app.ts'
 import { findSharedHosts, type SharedHost } from './find-hosts.ts'
 import { requestsEnding } from './generations.ts'
 import { greet } from './link.ts'
@@ -13,37 +14,6 @@ import { greet } from './link.ts'
 let core: CompiledCore
 let site: Relays
 let count = 0
-
-/** An app that notes who has loaded it, and tells version and process. */
-const app = (version: string): string => `
-import fs from 'node:fs'
-const folder = new URL('.', import.meta.url).pathname
-fs.appendFileSync(folder + 'loaded', process.pid + '\\n')
-class MemoryStore {}
-const store = new MemoryStore()
-export default (req, res) => {
-  const [, what] = req.url.split('/')
-  if (what === 'crash') process.exit(7)
-  if (what === 'log') console.log('said by the app')
-  if (what === 'session') req.sessionStore = store
-  if (what === 'hold') {
-    res.write(process.pid + ' ')
-    const timer = setInterval(() => {
-      if (!fs.existsSync(folder + 'gate')) return
-      clearInterval(timer)
-      res.end('finished')
-    }, 20)
-    return
-  }
-  if (what === 'silent') return
-  if (what === 'hang') {
-    fs.writeSync(2, 'hanging\\n')
-    for (;;);
-  }
-  if (what === 'echo') return void req.pipe(res)
-  res.end('${version} ' + process.pid)
-}
-`
 
 beforeAll(async () => {
   core = await compileCore()
@@ -190,7 +160,7 @@ describe('a host with workers', () => {
       const workers = host.workers?.map(({ pid }) => pid) as number[]
       expect(hostsIn(site.folder)).toEqual([host.pid])
       expect(workersIn(site.folder).sort()).toEqual(workers.sort())
-      expect(at.read('loaded').trim().split('\n').map(Number).sort()).toEqual(workers)
+      expect(at.read('pids').trim().split('\n').map(Number).sort()).toEqual(workers)
       const hold = (number: number): Promise<Held[]> =>
         Promise.all(relays.flatMap((each) => Array.from({ length: number }, () => heldIn(each))))
       // Opened at once, by relays that know nothing of each other.

@@ -2,93 +2,43 @@
 import { once } from 'node:events'
 import fs from 'node:fs'
 import net from 'node:net'
-import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { compileCore, type CompiledCore } from '../../../../../test/support/compiled-core.ts'
 import { startLoad } from '../../../../../test/support/counting-client.ts'
-import {
-  killLeftovers,
-  startNode,
-  type NodeProcess,
-  type NodeProcessOptions,
-} from '../../../../../test/support/node-process.ts'
+import { startNode } from '../../../../../test/support/node-process.ts'
 import * as raw from '../../../../../test/support/raw.ts'
-import { until } from '../../../../../test/support/until.ts'
+import {
+  allReady,
+  ask,
+  Pools,
+  stop,
+  type Pool,
+  type PoolSettings,
+} from '../../../../../test/support/worker-pools.ts'
 import { request } from '../../client/request.ts'
 
-let core: CompiledCore
-let number = 0
-/** Those that a test has left without their first process. */
-const workers = new Set<number>()
+let pools: Pools
 
 beforeAll(async () => {
-  core = await compileCore()
+  pools = await Pools.create()
 })
-afterEach(() => {
-  killLeftovers()
-  for (const pid of workers) resume(pid, 'SIGKILL')
-  workers.clear()
-})
-afterAll(() => core.remove())
+afterEach(() => pools.end())
+afterAll(() => pools.close())
 
-/** Signals a process that may be gone. */
-function resume(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal)
-  } catch {
-    // Gone.
-  }
-}
-
-type Address = { readonly socketPath: string } | { readonly port: number; readonly host: string }
-interface Pool extends NodeProcess {
-  readonly address: Address
-}
-
-/** The app answers with the number it is asked with and its process, slowly for `/slow`. */
+/** All have answered. */
 async function start(
   count: number,
   listen: 'unix' | 'tcp',
-  more: Partial<NodeProcessOptions> = {},
-): Promise<Pool> {
-  number += 1
-  const file = core.write(
-    `accept-${number}/serve.mjs`,
-    `import { serve } from '@fastcgi/core'
-     await serve(() => (req, res) => res.end(req.url.slice(1) + ' ' + process.pid), {
-       env: false, workers: ${count}, workerTimeout: 0,
-     })`,
-  )
-  const socketPath = path.join(core.folder, `accept-${number}`, 's')
-  const where = listen === 'unix' ? socketPath : '127.0.0.1:0'
-  const started = startNode({ file, ...more, env: { FASTCGI_LISTEN: where } })
-  await started.waitForStderr(/listening on/)
-  const port = Number(/listening on 127\.0\.0\.1:(\d+)/.exec(started.stderr())?.[1] ?? 0)
-  const address = listen === 'unix' ? { socketPath } : { port, host: '127.0.0.1' }
-  const pool = { ...started, address }
-  await until(async () => {
-    workers.add(Number((await ask(pool, '/')).trim()))
-    return workers.size >= count
-  }, 'the workers')
-  return pool
-}
-
-async function ask(pool: Pool, url: string): Promise<string> {
-  const response = await request({ ...pool.address, path: url, timeout: 20_000 })
-  return response.text()
-}
-
-async function stop(pool: Pool): Promise<void> {
-  pool.child.kill('SIGTERM')
-  expect(await pool.ended).toBe(0)
-  workers.clear()
+  more: PoolSettings = {},
+): Promise<{ pool: Pool; workers: number[] }> {
+  const pool = await pools.start(`workers: ${count}, workerTimeout: 0`, { ...more, listen })
+  return { pool, workers: await allReady(pool, count) }
 }
 
 describe('workers that accept by themselves', () => {
   it.each(['unix', 'tcp'] as const)(
     'serve while the first process stands still, over %s',
     async (listen) => {
-      const pool = await start(2, listen)
+      const { pool } = await start(2, listen)
       // It stops to accept when the first worker does.
       pool.child.kill('SIGSTOP')
       // Few enough that no worker has a surplus, which the first process would have to pass on.
@@ -103,7 +53,7 @@ describe('workers that accept by themselves', () => {
   )
 
   it('leave the first process nothing to accept', async () => {
-    const preload = core.write(
+    const preload = pools.core.write(
       'watch-primary.mjs',
       `import cluster from 'node:cluster'
        import net from 'node:net'
@@ -113,7 +63,7 @@ describe('workers that accept by themselves', () => {
          return emit.call(this, event, ...rest)
        }`,
     )
-    const pool = await start(2, 'unix', { nodeArgs: ['--import', preload] })
+    const { pool } = await start(2, 'unix', { nodeArgs: ['--import', preload] })
     const accepted = (): number => pool.stderr().match(/accepted/g)?.length ?? 0
     // It had those who came before a worker was there.
     expect(accepted()).toBeGreaterThan(0)
@@ -126,8 +76,8 @@ describe('workers that accept by themselves', () => {
   it.each(['unix', 'tcp'] as const)(
     'answer those who had connected when they were told to end, over %s',
     async (listen) => {
-      const pool = await start(1, listen)
-      const [worker] = [...workers] as [number]
+      const { pool, workers } = await start(1, listen)
+      const [worker] = workers as [number]
       process.kill(worker, 'SIGSTOP')
       const waiting = Array.from({ length: 20 }, (_, n) => ask(pool, `/${n}`))
       const params = { REQUEST_METHOD: 'GET', REQUEST_URI: '/last', SERVER_PROTOCOL: 'HTTP/1.1' }
@@ -140,15 +90,15 @@ describe('workers that accept by themselves', () => {
       pool.child.kill('SIGTERM')
       await pool.waitForStderr(/SIGTERM: finishing what runs/)
       process.kill(worker, 'SIGCONT')
-      expect(await Promise.all(waiting)).toEqual(waiting.map((_, n) => `${n} ${worker}`))
+      expect(await Promise.all(waiting)).toEqual(waiting.map((_, n) => `${n} one ${worker}`))
       const [answer] = (await bytes) as [Buffer]
-      expect(answer.toString('latin1')).toContain(`last ${worker}`)
+      expect(answer.toString('latin1')).toContain(`last one ${worker}`)
       expect(await pool.ended).toBe(0)
     },
   )
 
   it('let in by TCP who may connect, and nobody else', async () => {
-    const file = core.write(
+    const file = pools.core.write(
       'allowed.mjs',
       `import { serve } from '@fastcgi/core'
        const load = () => {
@@ -184,19 +134,19 @@ describe('workers that accept by themselves', () => {
   })
 
   it('leave those who connect while no worker is there to the next one', async () => {
-    const pool = await start(1, 'unix')
-    const [worker] = [...workers] as [number]
+    const { pool, workers } = await start(1, 'unix')
+    const [worker] = workers as [number]
     process.kill(worker, 'SIGKILL')
     const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => ask(pool, `/${n}`)))
     expect(answers.map((text) => text.split(' ')[0])).toEqual(answers.map((_, n) => String(n)))
-    expect(new Set(answers.map((text) => text.split(' ')[1])).has(String(worker))).toBe(false)
+    expect(new Set(answers.map((text) => text.split(' ')[2])).has(String(worker))).toBe(false)
     await stop(pool)
   })
 })
 
 describe('workers that cannot accept by themselves', () => {
   it('are handed connections, and reload without losing one: where Node calls `listen` otherwise', async () => {
-    const preload = core.write(
+    const preload = pools.core.write(
       'no-listen.mjs',
       `process.on('message', (message, handle) => {
          if (message?.fastcgi !== 'listen') return
@@ -204,7 +154,7 @@ describe('workers that cannot accept by themselves', () => {
          process.stderr.write('taken away\\n')
        })`,
     )
-    const pool = await start(2, 'unix', { nodeArgs: ['--import', preload] })
+    const { pool } = await start(2, 'unix', { nodeArgs: ['--import', preload] })
     expect(pool.stderr()).toContain('taken away')
     const load = startLoad((id) => ask(pool, `/${id}`))
     await load.more(20)
@@ -215,6 +165,6 @@ describe('workers that cannot accept by themselves', () => {
     expect(faults).toEqual([])
     expect(answered).toBe(sent)
     await stop(pool)
-    expect(fs.existsSync((pool.address as { socketPath: string }).socketPath)).toBe(false)
+    expect(fs.existsSync(`${pool.folder}/s`)).toBe(false)
   })
 })
