@@ -22,7 +22,11 @@ import { examine } from './doctor.ts'
 
 /** Where the tests' Node.js is found first, as a web server would find its own. */
 const searchPath = `${path.dirname(process.execPath)}:${serverPath}`
-const given = { path: searchPath, page: '/', user: 'root' }
+const given: { path: string; page: string; user: string; wait?: string } = {
+  path: searchPath,
+  page: '/',
+  user: 'root',
+}
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
@@ -129,6 +133,16 @@ describe('doctor of a file', () => {
         "#!/usr/bin/env node\nimport { serve } from '@fastcgi/core'\nserve((req, res) => res.end())\n",
     })
     expect(only(await findings([site.file('app.fcgi')])).check).toBe('module-form')
+    site.write('app.fcgi', "#!/usr/bin/env node\nimport{serve}from'@fastcgi/core'\nserve(0)\n")
+    expect(only(await findings([site.file('app.fcgi')])).check).toBe('module-form')
+  })
+
+  it('names await at the top of a .fcgi', async () => {
+    const text = scriptFor('./app.mjs').replace('serve(()', 'await serve(()')
+    const site = project({ 'app.mjs': helloApp, 'app.fcgi': text })
+    const trouble = only(await findings([site.file('app.fcgi')]))
+    expect(trouble.check).toBe('module-form')
+    expect(trouble.what).toContain('await')
   })
 
   it('names file and line of a syntax error', async () => {
@@ -167,6 +181,91 @@ describe('doctor of a file', () => {
     expect(trouble).toMatchObject({ check: 'load', verdict: 'failed' })
     expect(trouble.what).toContain('exit code 7')
     expect(trouble.what).toContain('no database here')
+  })
+
+  it('names who called process.exit(), a promise that nobody awaited, and a process that is killed', async () => {
+    const files = {
+      'exit.mjs': 'const code = 1\nprocess.exit(code)\n',
+      'later.mjs': `setTimeout(() => Promise.reject(new Error('redis is gone')), 100)\n${helloApp}`,
+      'killed.mjs': "process.kill(process.pid, 'SIGKILL')\n",
+    }
+    const scripts = Object.keys(files).map((name) => [`${name}.fcgi`, scriptFor(`./${name}`)])
+    const site = project({ ...files, ...Object.fromEntries(scripts) })
+    const [exit, later, killed] = await Promise.all(
+      Object.keys(files).map(async (name) => only(await findings([site.file(`${name}.fcgi`)]))),
+    )
+    expect(exit!.what).toContain(`called process.exit() at ${site.file('exit.mjs')}:2`)
+    expect(later!.what).toContain('though it had answered')
+    expect(later!.what).toContain(`redis is gone (${site.file('later.mjs')}:1)`)
+    expect(killed!.what).toContain('by SIGKILL')
+    expect(killed!.fix).toContain('limit')
+  })
+
+  it('does not wait for ever: for a script without serve(), a loop, an app that waits', async () => {
+    const site = project({
+      'never.fcgi': "#!/usr/bin/env node\nrequire('http').createServer().listen(0, '127.0.0.1')\n",
+      'loop.fcgi': `${scriptFor('./app.mjs')}for (;;);\n`,
+      'waits.fcgi': scriptFor('./waits.mjs'),
+      'app.mjs': helloApp,
+      'waits.mjs': 'export default new Promise(() => {})\n',
+    })
+    const looked = async (name: string): Promise<Finding> =>
+      only(await findings([site.file(name)], { wait: '3' }))
+    const never = await looked('never.fcgi')
+    expect(never.what).toContain('does not call serve()')
+    expect(never.fix).toContain('@fastcgi/core/register')
+    const loop = await looked('loop.fcgi')
+    expect(loop.what).toContain('computes all the while')
+    expect(loop.fix).toContain(`at the top of ${site.file('loop.fcgi')}`)
+    expect((await looked('waits.fcgi')).fix).toContain('waits for while it loads')
+    await expect(findings([site.file('waits.fcgi')], { wait: 'long' })).rejects.toThrow(
+      '--wait is a number of seconds',
+    )
+  })
+
+  it('starts the file itself, with the options of its first line', async () => {
+    const site = project({
+      'app.mjs': 'export default (req, res) => res.end(process.execArgv.join())\n',
+      'app.fcgi': scriptFor('./app.mjs').replace('env node', 'env -S node --no-such-option'),
+    })
+    const trouble = only(await findings([site.file('app.fcgi')]))
+    expect(trouble.what).toContain('--no-such-option')
+  })
+
+  it('as root starts it as the web server’s user, who may not read what root may', async () => {
+    const site = project({
+      'app.mjs': `import fs from 'node:fs'\nfs.readFileSync(new URL('secret.json', import.meta.url))\n${helloApp}`,
+      'app.fcgi': scriptFor('./app.mjs'),
+      'secret.json': '{}',
+    })
+    fs.chmodSync(site.file('secret.json'), process.getuid?.() === 0 ? 0o600 : 0o000)
+    const trouble = only(await findings([site.file('app.fcgi')], { user: 'nobody' }))
+    expect(trouble).toMatchObject({ check: 'load', verdict: 'failed' })
+    expect(trouble.what).toContain(`permission denied: open ${site.file('secret.json')}`)
+    expect(trouble.fix).toContain('--user NAME')
+  })
+
+  it('names a file of the app that the web server’s user may not read', async () => {
+    const site = project({
+      'app.mjs': `import './lib/part.mjs'\n${helloApp}`,
+      'lib/part.mjs': '',
+      'app.fcgi': scriptFor('./app.mjs'),
+    })
+    fs.chmodSync(site.file('lib/part.mjs'), 0o600)
+    const trouble = only(await findings([site.file('app.fcgi')], { user: 'nobody' }))
+    expect(trouble).toMatchObject({ check: 'access', verdict: 'failed' })
+    expect(trouble.fix).toContain(`chmod a+r ${site.file('lib/part.mjs')}`)
+  })
+
+  it('names a package.json that is no JSON', async () => {
+    const site = project({
+      'package.json': '{ "name": "x", }',
+      'app.mjs': helloApp,
+      'app.fcgi': scriptFor('./app.mjs'),
+    })
+    const trouble = only(await findings([site.file('app.fcgi')]))
+    expect(trouble).toMatchObject({ check: 'module-form', verdict: 'failed' })
+    expect(trouble.what).toContain(site.file('package.json'))
   })
 
   it('names a folder that the web server cannot pass', async () => {
@@ -301,8 +400,29 @@ describe('doctor of a socket', () => {
   it('names one that does not exist, and a file that is none', async () => {
     const site = project({ 'plain.sock': '' })
     expect(only(await findings([site.file('no.sock')])).what).toContain('does not exist')
-    const reports = await examine([`unix:${site.file('plain.sock')}`], given)
-    expect(only(reports[0]!.findings).what).toContain('no socket')
+    for (const name of [`unix:${site.file('plain.sock')}`, site.file('plain.sock')]) {
+      const reports = await examine([name], given)
+      expect(only(reports[0]!.findings)).toMatchObject({
+        what: expect.stringContaining('is a plain file and no socket'),
+        fix: expect.stringContaining(`rm ${site.file('plain.sock')}`),
+      })
+    }
+    const folder = only(await findings([site.file('run/app.sock')]))
+    expect(folder.what).toContain(`nor does the folder ${site.file('run')}`)
+    expect(folder.fix).toContain(`mkdir -p ${site.file('run')}`)
+    await expect(findings(['nothing'])).rejects.toThrow('no such file')
+  })
+
+  it('names a program that takes the connection and says nothing', async () => {
+    const site = project({})
+    const server = createNetServer((socket) => socket.on('error', () => {}).resume())
+    server.listen(site.file('other.sock'))
+    await once(server, 'listening')
+    cleanups.push(() => server.close())
+    const trouble = only(await findings([site.file('other.sock')], { wait: '1' }))
+    expect(trouble).toMatchObject({ check: 'protocol', verdict: 'failed' })
+    expect(trouble.what).toContain('says nothing')
+    expect(trouble.fix).toContain('ss -xlp | grep other.sock')
   })
 
   it('names what does not speak FastCGI', async () => {

@@ -1,12 +1,13 @@
 /** `fastcgi doctor`: what is wrong with a deployment, and how to mend it. */
-import { realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import path from 'node:path'
+import type { Target } from '@fastcgi/core/client'
 import { Command } from 'commander'
-import { findUser, type User, webServerUser } from '../doctor/access.ts'
-import { showReports, type TargetReport } from '../doctor/finding.ts'
+import { describeMode, findUser, ownObstacle, type User, webServerUser } from '../doctor/access.ts'
+import { failed, showReports, type TargetReport } from '../doctor/finding.ts'
 import { checkScript, serverPath } from '../doctor/script.ts'
 import { checkSite } from '../doctor/site.ts'
-import { checkSocket } from '../doctor/socket.ts'
+import { checkSocket, socketPatience } from '../doctor/socket.ts'
 import { tryApp } from '../doctor/trial.ts'
 import { ExitCode, Failure } from '../exit.ts'
 import { theScriptHere } from '../script-here.ts'
@@ -19,7 +20,7 @@ Examples:
   fastcgi doctor https://example.com/              what the site answers
   fastcgi doctor https://example.com/app/ app.fcgi the same, and how requests reach the app:
                                                    paths, headers, limits, buffering, processes
-  fastcgi doctor app.fcgi --user nobody            may this user run it?
+  fastcgi doctor app.fcgi --user nobody            may this user run it? As root: runs it as this user
   fastcgi doctor app.fcgi --json                   for programs
 
 With a URL and the script the app itself is asked: for as long as the doctor runs, a secret lies
@@ -30,6 +31,7 @@ interface Given {
   user?: string
   path: string
   page: string
+  wait?: string
   insecure?: boolean
   json?: boolean
 }
@@ -45,6 +47,7 @@ export function doctorCommand(): Command {
     .option('--user <NAME>', 'the web server’s user; default: www-data, apache, nginx … as found')
     .option('--path <PATH>', 'PATH of the web server', serverPath)
     .option('--page <PATH>', 'the page to ask for', '/')
+    .option('--wait <SECONDS>', 'how long an app may take to start, and to answer', '60')
     .option('--insecure', 'accept any certificate')
     .option('--json', 'the report as JSON')
     .addHelpText('after', examples)
@@ -79,7 +82,12 @@ export async function examine(targets: readonly string[], given: Given): Promise
       reports.push({
         target,
         kind,
-        findings: await checkSocket(parseTarget(target), user, given.page),
+        findings: await checkSocket(
+          addressOf(target),
+          user,
+          given.page,
+          Math.min(socketPatience, readWait(given.wait)),
+        ),
       })
     } else {
       const url = readUrl(target)
@@ -93,9 +101,29 @@ export async function examine(targets: readonly string[], given: Given): Promise
 
 function kindOf(target: string): TargetReport['kind'] {
   if (/^https?:\/\//i.test(target)) return 'url'
-  if (statSync(target, { throwIfNoEntry: false })?.isFile() === true) return 'file'
-  // What is not there is a file by its name, or a socket that is missing.
-  return /\.(?:fcgi|[cm]?[jt]s)$/.test(target) ? 'file' : 'socket'
+  // By its name, whether it is there or not: what lies where a socket should be is a finding.
+  if (/\.(?:fcgi|[cm]?[jt]s)$/.test(target)) return 'file'
+  if (/\.sock(?:et)?$/.test(target)) return 'socket'
+  return isFile(target) ? 'file' : 'socket'
+}
+
+function isFile(target: string): boolean {
+  try {
+    return statSync(target, { throwIfNoEntry: false })?.isFile() === true
+  } catch {
+    return false
+  }
+}
+
+function addressOf(text: string): Target {
+  try {
+    return parseTarget(text)
+  } catch {
+    throw new Failure(
+      ExitCode.NoInput,
+      `${text}: there is no such file, and it is no address: app.fcgi, /run/app.sock, @name, host:port or https://…`,
+    )
+  }
 }
 
 function readUrl(text: string): URL {
@@ -112,11 +140,22 @@ async function examineFile(
   given: Given,
 ): Promise<TargetReport['findings']> {
   const file = path.resolve(target)
-  if (statSync(file, { throwIfNoEntry: false }) === undefined) {
+  const closed = ownObstacle(file)
+  if (closed !== undefined) {
+    return [failed('access', closed, 'run the doctor as root, or as the owner of the app')]
+  }
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) {
     throw new Failure(ExitCode.NoInput, `${target}: there is no such file`)
   }
   const real = realpathSync(file)
-  const trial = { node: undefined, searchPath: given.path, page: given.page }
+  try {
+    accessSync(file, constants.R_OK)
+  } catch {
+    const what = `you may not read ${file} (${describeMode(statSync(file))})`
+    return [failed('access', what, 'run the doctor as root, or as the owner of the app')]
+  }
+  const patience = readWait(given.wait)
+  const trial = { node: undefined, searchPath: given.path, page: given.page, patience }
   if (!file.endsWith('.fcgi')) return tryApp({ ...trial, file: real })
   const facts = checkScript(file, real, user, given.path)
   if (facts.unloadable) {
@@ -125,5 +164,21 @@ async function examineFile(
       { check: 'load', verdict: 'unknown', what: 'not tried: Node.js refuses the file as it is' },
     ]
   }
-  return [...facts.findings, ...(await tryApp({ ...trial, file, node: facts.node }))]
+  const found = await tryApp({
+    ...trial,
+    file,
+    node: facts.node,
+    options: facts.options,
+    startable: facts.startable,
+    // As the web server's user, where we may: what it cannot read shows, and no file of the app becomes root's.
+    user: facts.startable && process.getuid?.() === 0 && user?.uid !== 0 ? user : undefined,
+  })
+  return [...facts.findings, ...found]
+}
+
+function readWait(text: string | undefined): number {
+  const seconds = Number(text ?? 60)
+  if (!(seconds > 0))
+    throw new Failure(ExitCode.Usage, `--wait is a number of seconds, not ${text}`)
+  return seconds * 1000
 }

@@ -1,11 +1,13 @@
 /** Whether another user may reach a file: mode bits along the path, without becoming that user. */
-import { lstatSync, readFileSync, statSync, type Stats } from 'node:fs'
+import { accessSync, constants, lstatSync, readFileSync, statSync, type Stats } from 'node:fs'
+import os from 'node:os'
 import path from 'node:path'
 
 /** A user of this machine. */
 export interface User {
   readonly name: string
   readonly uid: number
+  readonly gid: number
   readonly groups: ReadonlySet<number>
 }
 
@@ -29,7 +31,8 @@ export function findUser(name: string): User | undefined {
   const groups = rows('/etc/group')
     .filter((fields) => (fields[3] ?? '').split(',').includes(line[0]!))
     .map((fields) => Number(fields[2]))
-  return { name: line[0]!, uid: Number(line[2]), groups: new Set([Number(line[3]), ...groups]) }
+  const gid = Number(line[3])
+  return { name: line[0]!, uid: Number(line[2]), gid, groups: new Set([gid, ...groups]) }
 }
 
 /** The user that a web server here most likely runs as. */
@@ -90,6 +93,25 @@ export function findObstacle(user: User, target: string, bits: number): Obstacle
   }
   const stat = lstatSync(full).isSymbolicLink() ? statSync(full) : lstatSync(full)
   return allows(user, stat, bits) ? undefined : { path: full, isTarget: true, stat }
+}
+
+/**
+ * The folder that we ourselves may not pass on the way to a path, as a sentence; undefined when none is in the way, or
+ * one does not exist.
+ */
+export function ownObstacle(target: string): string | undefined {
+  const full = path.resolve(target)
+  for (let end = full.indexOf(path.sep, 1); end !== -1; end = full.indexOf(path.sep, end + 1)) {
+    const folder = full.slice(0, end)
+    try {
+      accessSync(folder, constants.X_OK)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EACCES') return undefined
+      const me = userName(os.userInfo().uid)
+      return `${me}, who runs the doctor, cannot pass ${folder} (${describeMode(statSync(folder))})`
+    }
+  }
+  return undefined
 }
 
 /** `drwx------ ann:ann`. */

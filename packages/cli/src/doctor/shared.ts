@@ -10,7 +10,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Finding, ok, unknown, warning } from './finding.ts'
-import type { Trial } from './trial.ts'
+import type { Trial } from './launch.ts'
 
 /** Milliseconds for the process to be there; its starter gives it 30 s. */
 const patience = 40_000

@@ -1,33 +1,53 @@
 /** Checks of a socket that an application should listen on, from the web server's side. */
 import { statSync, type Stats } from 'node:fs'
+import path from 'node:path'
 import { type ClientError, getValues, request, type Target } from '@fastcgi/core/client'
-import { describeMode, findObstacle, groupName, type User } from './access.ts'
+import { describeMode, findObstacle, groupName, ownObstacle, type User } from './access.ts'
 import { failed, type Finding, ok, unknown, warning } from './finding.ts'
+import { quote } from './interpreter.ts'
 
-const patience = 15_000
+/** Longer than an app in order takes for an answer, in milliseconds. */
+export const socketPatience = 15_000
 /** A first byte later than this is felt, in milliseconds. */
 const slow = 2_000
 
-/** @param page path to ask for */
+/**
+ * @param page path to ask for
+ * @param patience for each question, in milliseconds
+ */
 export async function checkSocket(
   target: Target,
   user: User | undefined,
   page: string,
+  patience: number,
 ): Promise<Finding[]> {
   const findings: Finding[] = []
   const file = target.socketPath
   if (file !== undefined && !file.startsWith('\0')) {
+    const closed = ownObstacle(file)
+    if (closed !== undefined) {
+      const fix = `run the doctor as root, or as the owner of the app\n(if the web server's user cannot pass it either, that is what is wrong: chmod a+x that folder)`
+      return [failed('socket-access', closed, fix)]
+    }
     const stat = statSync(file, { throwIfNoEntry: false })
     const problem = checkFile(file, stat)
     if (problem !== undefined) return [problem]
     findings.push(ok('socket', `${file} is a socket (${describeMode(stat!)})`))
     findings.push(checkAccess(file, stat!, user))
   }
-  findings.push(...(await checkAnswers(target, page)))
+  findings.push(...(await checkAnswers(target, page, patience)))
   return findings
 }
 
 function checkFile(file: string, stat: Stats | undefined): Finding | undefined {
+  const folder = path.dirname(file)
+  if (stat === undefined && statSync(folder, { throwIfNoEntry: false }) === undefined) {
+    return failed(
+      'socket',
+      `${file} does not exist, nor does the folder ${folder}: the app does not run, or listens elsewhere`,
+      `mkdir -p ${quote(folder)}, for the app's user to write in, then node app.fcgi --listen ${quote(file)}\n(under systemd RuntimeDirectory= makes it; /run is empty after a reboot)`,
+    )
+  }
   if (stat === undefined) {
     return failed(
       'socket',
@@ -36,10 +56,11 @@ function checkFile(file: string, stat: Stats | undefined): Finding | undefined {
     )
   }
   if (!stat.isSocket()) {
+    const kind = stat.isDirectory() ? 'a folder' : 'a plain file'
     return failed(
       'socket',
-      `${file} is there and is no socket`,
-      'name the socket, or remove the file and start the app',
+      `${file} is ${kind} and no socket: nobody can listen there`,
+      `name the socket, or: ${stat.isDirectory() ? 'rmdir' : 'rm'} ${quote(file)}, and start the app, which leaves alone what is no socket`,
     )
   }
   return undefined
@@ -74,8 +95,9 @@ function checkAccess(file: string, stat: Stats, user: User | undefined): Finding
     `${user.name}, the web server's user, may not write to the socket (${describeMode(stat)}): Permission denied (13) in its log`,
     [
       `start the app with --mode 660 --group ${user.name} (under systemd SocketGroup=${user.name})`,
+      ...(user.groups.has(stat.gid) ? [`until it is started again: chmod 660 ${quote(file)}`] : []),
       // The group root is nobody's to be in.
-      ...(stat.gid === 0
+      ...(stat.gid === 0 || user.groups.has(stat.gid)
         ? []
         : [
             `or put ${user.name} into the group ${groupName(stat.gid)}: usermod -aG ${groupName(stat.gid)} ${user.name}, and restart the web server`,
@@ -84,8 +106,9 @@ function checkAccess(file: string, stat: Stats, user: User | undefined): Finding
   )
 }
 
-async function checkAnswers(target: Target, page: string): Promise<Finding[]> {
+async function checkAnswers(target: Target, page: string, patience: number): Promise<Finding[]> {
   const findings: Finding[] = []
+  let silent = false
   try {
     await getValues({ ...target, timeout: patience })
     findings.push(ok('protocol', 'a FastCGI application answers'))
@@ -94,6 +117,7 @@ async function checkAnswers(target: Target, page: string): Promise<Finding[]> {
     if ((error as ClientError).code !== 'FCGI_TIMEOUT') {
       return [connectFinding(error, target.socketPath)]
     }
+    silent = true
   }
   const started = performance.now()
   try {
@@ -124,9 +148,23 @@ async function checkAnswers(target: Target, page: string): Promise<Finding[]> {
     )
   } catch (error) {
     const { code, message } = error as ClientError
+    if (silent && code === 'FCGI_TIMEOUT') return [silence(target, page)]
     findings.push(failed('answer', `GET ${page}: ${message} [${code}]`, adviceFor(code)))
   }
   return findings
+}
+
+/** Whoever listens has answered neither the question for its limits nor a request. */
+function silence(target: Target, page: string): Finding {
+  const { socketPath } = target
+  const who = socketPath?.startsWith('/')
+    ? `ss -xlp | grep ${quote(path.basename(socketPath))}`
+    : `ss -tlp 'sport = :${String(target.port)}'`
+  return failed(
+    'protocol',
+    `somebody listens there, and says nothing: not to FCGI_GET_VALUES, and not to GET ${page}. The app hangs, or another program has the address`,
+    `who is it? As root: ${who}\nThe app: start it again, and fastcgi doctor app.fcgi; another program: take another address for --listen`,
+  )
 }
 
 function connectFinding(error: unknown, file: string | undefined): Finding {

@@ -1,92 +1,80 @@
 /** Starts the app as a web server would, and asks it for a page. */
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
+import { chownSync, mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { request } from '@fastcgi/core/client'
+import { getValues, request } from '@fastcgi/core/client'
 import { explainOutput } from './explain.ts'
 import { failed, type Finding, ok, unknown, warning } from './finding.ts'
+import { quote } from './interpreter.ts'
+import { endOf, isBusy, launch, servesNot, type Ending, type Trial } from './launch.ts'
 import { readArrival, Secret } from './secret.ts'
 import { tryShared } from './shared.ts'
 
-/** mod_fcgid gives a process 60 s to answer at first, nginx any other 60 s; users give up long before. */
+/** Users give up long before, and so does mod_fcgid. In milliseconds. */
 const slowLoad = 8_000
-const patience = 60_000
 /** How long the exit of a process may be behind the end of its connections, in milliseconds. */
 const exitGrace = 5_000
-
-/** What to start, and how. */
-export interface Trial {
-  readonly file: string
-  /** The Node.js to run it; undefined: this one. */
-  readonly node: string | undefined
-  /** PATH of the web server. */
-  readonly searchPath: string
-  /** Path of the page to ask for. */
-  readonly page: string
-}
+/** What an app does without being asked, and fails at, it does soon: a database that refuses, a promise that nobody awaits. */
+const watched = 500
 
 /** Checks `load`, `answer`, `memory-sessions` and, where the script asks for it, `shared`. */
 export async function tryApp(trial: Trial): Promise<Finding[]> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'fastcgi-doctor-'))
+  if (trial.user !== undefined) chownSync(folder, trial.user.uid, trial.user.gid)
   const socket = path.join(folder, 'app.sock')
-  const own = fileURLToPath(new URL('../../bin/fastcgi.js', import.meta.url))
-  const words = trial.file.endsWith('.fcgi')
-    ? [trial.file, '--listen', socket]
-    : [own, 'serve', trial.file, '--listen', socket, '--no-restart-file']
   const started = performance.now()
-  const child = spawn(trial.node ?? process.execPath, words, {
-    cwd: path.dirname(trial.file),
-    // With shared only a web server could start it; that is tried apart.
-    env: { PATH: trial.searchPath, FASTCGI_SHARED: '0' },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+  const child = launch(trial, socket)
   let output = ''
-  const listening = new Promise<true>((resolve) => {
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  const listening = new Promise<'listening'>((resolve) => {
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       output += text
-      if (/listening on /.test(output)) resolve(true)
+      if (/listening on /.test(output)) resolve('listening')
     })
   })
-  const ended = once(child, 'close').then(([code, signal]: unknown[]) =>
-    code === null ? `by ${String(signal)}` : `with exit code ${String(code)}`,
-  )
-  ended.catch(() => {})
+  const ended = endOf(child, trial.file)
+  const early = (ending: Ending, when = 'before it answered'): Finding[] => [
+    endedEarly(ending, when, output, trial),
+  ]
   try {
-    const start = await Promise.race([listening, ended.then((how) => ({ how }))])
-    if (start !== true) return [endedEarly(start.how, output)]
-    const answer = ask(socket, trial.page)
+    const late = pause(trial.patience, 'late' as const, { ref: false })
+    const state = await Promise.race([listening, ended, late])
+    if (state === 'late') return [await silent(trial, child, output)]
+    if (state !== 'listening') return early(state)
+    const answer = ask(socket, trial)
     // Whoever loses the race may fail later, when nobody listens any more.
     answer.catch(() => {})
-    const first = await Promise.race([answer, ended.then((how) => ({ how }))]).catch(
-      (error: Error) => error,
-    )
+    const first = await Promise.race([answer, ended]).catch((error: Error) => error)
     if (first instanceof Error) {
       // A crash breaks the connection, or refuses it, before its exit is seen.
-      const how = await Promise.race([ended, pause(exitGrace, undefined, { ref: false })])
-      if (how !== undefined) return [endedEarly(how, output)]
+      const ending = await Promise.race([ended, pause(exitGrace, undefined, { ref: false })])
+      if (ending !== undefined) return early(ending)
+      const busy = await isBusy(child)
       return [
         failed(
           'load',
-          `the app did not answer: ${first.message}`,
-          'look at what it waits for while it loads',
+          `the app listens, and did not answer GET ${trial.page}: ${first.message}${busy ? '; it computes all the while' : ''}`,
+          busy
+            ? 'look for a loop without end in what it does at its start'
+            : `look at what it waits for while it loads (a database, an await), or what GET ${trial.page} waits for; another page: --page /health`,
           tail(output),
         ),
       ]
     }
-    if ('how' in first) return [endedEarly(first.how, output)]
+    if (!('status' in first)) return early(first)
     const took = performance.now() - started
     if (/the app could not be loaded/.test(output)) {
       const { what, fix } = explainOutput(output)
       return [failed('load', `the app cannot be loaded: ${what}`, fix, tail(output))]
     }
+    const sessions = await checkSessions(trial, socket, output)
+    const soon = await endedSoon(started + took, ended, socket)
+    if (soon !== undefined) return early(soon, 'though it had answered, within a second')
     return [
-      loaded(took),
+      loaded(took, trial),
       answered(trial.page, first.status, output),
-      ...(await checkSessions(trial, socket, output)),
+      ...sessions,
       ...(isShared(output) ? [await tryShared(trial)] : []),
     ]
   } finally {
@@ -95,7 +83,55 @@ export async function tryApp(trial: Trial): Promise<Finding[]> {
   }
 }
 
-async function ask(socket: string, page: string): Promise<{ status: number }> {
+/** Neither listening nor ended. */
+async function silent(trial: Trial, child: ChildProcess, output: string): Promise<Finding> {
+  const seconds = (trial.patience / 1000).toFixed(0)
+  const what = `after ${seconds} s the process runs, and does not listen`
+  if (await isBusy(child)) {
+    return failed(
+      'load',
+      `${what}; it computes all the while`,
+      `look for a loop without end at the top of ${trial.file}, and of what it requires\n(it only needs longer? --wait 180)`,
+      tail(output),
+    )
+  }
+  return servesNot(trial.file)
+    ? failed(
+        'load',
+        `${what}: ${trial.file} does not call serve()`,
+        "serve(() => import('./app.js')) in the place of listen(); an app that calls listen() itself: require('@fastcgi/core/register'); import('./server.js')",
+        tail(output),
+      )
+    : failed(
+        'load',
+        `${what}: serve() has not been called yet, or waits`,
+        'what does the script wait for before serve()? A database, an await? Let serve load the app: serve(() => import(...))',
+        tail(output),
+      )
+}
+
+/** How a process ends that has answered; undefined when it goes on. */
+async function endedSoon(
+  answered: number,
+  ended: Promise<Ending>,
+  socketPath: string,
+): Promise<Ending | undefined> {
+  const left = Math.max(0, answered + watched - performance.now())
+  const ending = await Promise.race([ended, pause(left, undefined, { ref: false })])
+  if (ending !== undefined) return ending
+  try {
+    // Who answers this has been through its timers, however slow the machine.
+    await getValues({ socketPath, timeout: exitGrace })
+    return undefined
+  } catch {
+    return Promise.race([ended, pause(exitGrace, undefined, { ref: false })])
+  }
+}
+
+async function ask(
+  socket: string,
+  { page, patience }: Trial,
+): Promise<{ readonly status: number }> {
   const response = await request({
     socketPath: socket,
     path: page,
@@ -107,8 +143,14 @@ async function ask(socket: string, page: string): Promise<{ status: number }> {
   return { status: response.status }
 }
 
-function loaded(took: number): Finding {
-  const text = `the app is loaded and answers after ${(took / 1000).toFixed(1)} s`
+function loaded(took: number, { user, node, file }: Trial): Finding {
+  const how =
+    node === undefined && file.endsWith('.fcgi')
+      ? `, by this Node.js (${process.version})`
+      : user === undefined
+        ? ''
+        : `, as ${user.name}`
+  const text = `the app is loaded and answers after ${(took / 1000).toFixed(1)} s${how}`
   return took < slowLoad
     ? ok('load', text)
     : warning(
@@ -124,14 +166,24 @@ function answered(page: string, status: number, output: string): Finding {
   return failed('answer', `GET ${page} gives ${status}: ${what}`, fix, tail(output))
 }
 
-function endedEarly(how: string, output: string): Finding {
-  const { what, fix } = explainOutput(output)
-  return failed(
-    'load',
-    `the process has ended ${how} before it answered: ${what}`,
-    fix,
-    tail(output),
-  )
+function endedEarly(ending: Ending, when: string, output: string, trial: Trial): Finding {
+  if ('refused' in ending) {
+    const { code = '', message } = ending.refused
+    const closed = code === 'EACCES' || code === 'EPERM'
+    return failed(
+      'load',
+      closed
+        ? 'the system does not start the file: permission denied, though its mode allows it'
+        : `the system does not start the file: ${message}`,
+      closed
+        ? `is its file system mounted noexec? findmnt -T ${quote(trial.file)}\nThen name Node.js in the server’s configuration (FcgidWrapper "/usr/bin/node ${trial.file}" .fcgi), or put it elsewhere`
+        : 'node app.fcgi --gateway says more',
+    )
+  }
+  const how = ending.code === null ? `by ${String(ending.signal)}` : `with exit code ${ending.code}`
+  const { what, fix } = explainOutput(output, ending)
+  const as = trial.user === undefined ? '' : `, started as ${trial.user.name},`
+  return failed('load', `the process${as} has ended ${how} ${when}: ${what}`, fix, tail(output))
 }
 
 function isShared(output: string): boolean {
@@ -171,17 +223,19 @@ async function checkSessions(trial: Trial, socket: string, output: string): Prom
   ]
 }
 
-async function stop(child: ChildProcess, ended: Promise<string>): Promise<void> {
+async function stop(child: ChildProcess, ended: Promise<Ending>): Promise<void> {
   if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
     child.kill('SIGTERM')
     const timer = setTimeout(() => child.kill('SIGKILL'), 5_000)
-    await ended.catch(() => {})
+    await ended
     clearTimeout(timer)
   }
 }
 
 function tail(output: string): string | undefined {
   const lines = output
+    // What --trace-exit adds has been read.
+    .replace(/\n?\(node:\d+\) WARNING: Exited the environment[^]*/, '')
     .trimEnd()
     .split('\n')
     .filter(

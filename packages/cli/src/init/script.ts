@@ -1,9 +1,9 @@
 /** The `.fcgi`: its text, and the form in which Node.js loads it where it lies. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { isInstalled, serverPath, findProgram } from '../doctor/script.ts'
+import { findProgram, isNewEnough } from '../doctor/interpreter.ts'
+import { isInstalled, serverPath } from '../doctor/script.ts'
 import { manifestOf } from '../entry.ts'
-import { execFileSync } from 'node:child_process'
 
 /** A file to write, relative to nothing: paths are absolute. */
 export interface Output {
@@ -141,15 +141,5 @@ function chooseNode(wanted: string): { shebang: string; notes: string[] } {
     notes: [
       `${why}: the first line names this Node.js, ${process.execPath}. After an update of Node.js look at it again (--node PATH)`,
     ],
-  }
-}
-
-function isNewEnough(node: string): boolean {
-  try {
-    const version = execFileSync(node, ['--version'], { encoding: 'utf8', timeout: 20_000 })
-    const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number)
-    return major > 20 || (major === 20 && minor >= 19)
-  } catch {
-    return false
   }
 }
