@@ -183,7 +183,7 @@ function expectedFiles(folder: string, manifest: Manifest): string[] {
   if (fs.existsSync(path.join(folder, 'CHANGELOG.md'))) always.push('CHANGELOG.md')
   const types = ['.d.ts', '.d.ts.map']
   if (manifest.bin !== undefined) {
-    return [...always, ...Object.values(manifest.bin), ...below('templates'), ...made(['.js'])]
+    return [...always, ...below('bin'), ...below('templates'), ...made(['.js'])]
   }
   return fs.existsSync(path.join(folder, 'lib'))
     ? [...always, ...sources, ...below('lib'), ...made(types)]

@@ -8,6 +8,7 @@ import {
   scriptFor,
 } from '../../../../test/support/cli.ts'
 import { startNode } from '../../../../test/support/node-process.ts'
+import { isAlive } from '../../../../test/support/shared-hosts.ts'
 import { until } from '../../../../test/support/until.ts'
 import { type DevSession, startDev } from './dev.ts'
 
@@ -158,6 +159,32 @@ describe('fastcgi dev', () => {
     }
     await pageWith(url, 'three /')
     expect(shown).not.toContain('ended')
+  })
+
+  it('is killed, and the app ends with it', async () => {
+    const other = makeProject({})
+    site = makeProject({
+      'app.mjs':
+        "process.stderr.write(`pid ${process.pid}.\\n`)\nexport default (req, res) => res.end('x')\n",
+    })
+    try {
+      const dev = startNode({
+        file: command,
+        args: ['dev', 'app.mjs', '--port', '0'],
+        cwd: site.folder,
+        env: { TMPDIR: other.folder },
+      })
+      await dev.waitForStderr(/app\.mjs: http/)
+      await dev.waitForStderr(/pid \d+\./)
+      const pid = Number(/pid (\d+)\./.exec(dev.stderr())![1])
+      expect(process.kill(pid, 0)).toBe(true)
+      dev.child.kill('SIGKILL')
+      expect(await dev.ended).toBe('SIGKILL')
+      await until(() => !isAlive(pid), 'the app to end')
+      expect(fs.readdirSync(other.folder)).toEqual(['node_modules'])
+    } finally {
+      other.remove()
+    }
   })
 
   it('leaves nothing behind', async () => {

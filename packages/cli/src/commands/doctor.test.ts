@@ -7,6 +7,7 @@ import { createServer, serve, type Server } from '@fastcgi/core'
 import { startGateway, type Gateway } from '@fastcgi/core/gateway'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
+  command,
   helloApp,
   makeProject,
   type Project,
@@ -15,7 +16,8 @@ import {
 } from '../../../../test/support/cli.ts'
 import { type Front, startFront, type FrontFaults } from '../../../../test/support/front.ts'
 import { listeningServer, startNode } from '../../../../test/support/node-process.ts'
-import { hostsIn } from '../../../../test/support/shared-hosts.ts'
+import { until } from '../../../../test/support/until.ts'
+import { hostsIn, isAlive } from '../../../../test/support/shared-hosts.ts'
 import type { Finding } from '../doctor/finding.ts'
 import { serverPath } from '../doctor/script.ts'
 import { examine } from './doctor.ts'
@@ -221,6 +223,23 @@ describe('doctor of a file', () => {
     await expect(findings([site.file('waits.fcgi')], { wait: 'long' })).rejects.toThrow(
       '--wait is a number of seconds',
     )
+  })
+
+  it('ends what it has started when it is told to end', async () => {
+    const site = project({
+      'app.mjs':
+        "import fs from 'node:fs'\nfs.writeFileSync('pid', String(process.pid))\nawait new Promise(() => setInterval(() => {}, 1e6))\n",
+      'app.fcgi': scriptFor('./app.mjs'),
+    })
+    const doctor = startNode({
+      file: command,
+      args: ['doctor', site.file('app.fcgi'), '--user', 'root'],
+    })
+    await until(() => fs.existsSync(site.file('pid')), 'the app to be started')
+    doctor.child.kill('SIGTERM')
+    expect(await doctor.ended).toBe(1)
+    const pid = fs.readFileSync(site.file('pid'), 'utf8')
+    await until(() => !isAlive(Number(pid)), 'the app to end')
   })
 
   it('starts the file itself, with the options of its first line', async () => {

@@ -2,6 +2,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** How to start the app. */
 export interface AppCommand {
@@ -12,6 +14,8 @@ export interface AppCommand {
   readonly env?: Readonly<Record<string, string>>
 }
 
+/** What the process loads first, to end when this one is gone. */
+const endWithParent = fileURLToPath(new URL('../../bin/end-with-parent.cjs', import.meta.url))
 /** Kept of what an app wrote before it ended, in characters. */
 const keptOutput = 8_000
 /** An app that does not end by itself is killed, after so many milliseconds. */
@@ -73,12 +77,17 @@ export class AppProcess {
   }
 
   #start(): Promise<AppState> {
-    const { arguments: given, cwd, env } = this.#command
-    const child = spawn(process.execPath, given, {
+    const { arguments: given, socket, cwd, env } = this.#command
+    const child = spawn(process.execPath, ['--require', endWithParent, ...given], {
       cwd,
       // With shared only a web server could start it.
-      env: { ...process.env, FASTCGI_SHARED: '0', ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        FASTCGI_SHARED: '0',
+        FASTCGI_DEV_FOLDER: path.dirname(socket),
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     })
     this.#child = child
     let output = ''
@@ -93,8 +102,8 @@ export class AppProcess {
         if (shown !== '') this.#show(shown)
         if (/^fastcgi: listening on /m.test(output)) resolve({ type: 'listening' })
       }
-      child.stdout.setEncoding('utf8').on('data', (text: string) => this.#show(text))
-      child.stderr.setEncoding('utf8').on('data', take)
+      child.stdout!.setEncoding('utf8').on('data', (text: string) => this.#show(text))
+      child.stderr!.setEncoding('utf8').on('data', take)
       child.once('error', (error) => resolve({ type: 'ended', status: error.message, output }))
       child.once('close', (code, signal) => {
         const status = code === null ? `by ${String(signal)}` : `with exit code ${code}`

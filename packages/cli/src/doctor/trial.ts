@@ -34,6 +34,12 @@ export async function tryApp(trial: Trial): Promise<Finding[]> {
     })
   })
   const ended = endOf(child, trial.file)
+  const told = (): void => {
+    child.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+    process.exit(1)
+  }
+  process.once('SIGINT', told).once('SIGTERM', told)
   const early = (ending: Ending, when = 'before it answered'): Finding[] => [
     endedEarly(ending, when, output, trial),
   ]
@@ -78,6 +84,7 @@ export async function tryApp(trial: Trial): Promise<Finding[]> {
       ...(isShared(output) ? [await tryShared(trial)] : []),
     ]
   } finally {
+    process.off('SIGINT', told).off('SIGTERM', told)
     await stop(child, ended)
     rmSync(folder, { recursive: true, force: true })
   }
