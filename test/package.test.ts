@@ -12,7 +12,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 import { environment } from '../scripts/run.mjs'
-import { PNPM } from '../scripts/setup.mjs'
+import { copyRepository, job, jobEnvironment, packPublished } from './support/published.ts'
 
 interface Manifest {
   name: string
@@ -42,7 +42,7 @@ const offline = packages.filter(({ manifest }) =>
   Object.keys(manifest.dependencies ?? {}).every((name) => name.startsWith('@fastcgi/')),
 )
 
-const tarballs = new Map<string, string>()
+let tarballs: ReadonlyMap<string, string> = new Map()
 let scratch = ''
 let consumer = ''
 
@@ -77,12 +77,7 @@ beforeAll(async () => {
     throw new Error('nothing is built; run: npm run setup')
   }
   scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'fastcgi-package-'))
-  for (const { folder, name } of packages) {
-    // pnpm, not npm: it writes the version in the place of `workspace:*`.
-    const args = ['-y', PNPM, 'pack', '--json', '--pack-destination', scratch]
-    const { filename } = JSON.parse(await exec('npx', args, folder)) as { filename: string }
-    tarballs.set(name, path.resolve(scratch, filename))
-  }
+  tarballs = await packPublished(scratch)
   consumer = path.join(scratch, 'consumer')
   fs.mkdirSync(consumer)
   fs.writeFileSync(path.join(consumer, 'package.json'), '{ "name": "consumer", "private": true }')
@@ -159,8 +154,107 @@ describe('manifests', () => {
     expect(core.peerDependencies ?? {}).toEqual({})
   })
 
+  const address = /"(?:repository|homepage|bugs)"/
+  it.each(packages)('of $name name no repository before it is known which', ({ folder }) => {
+    expect(fs.readFileSync(path.join(folder, 'package.json'), 'utf8')).not.toMatch(address)
+  })
+
   it.each(packages)('of $name state the oldest Node.js that works', ({ manifest }) => {
     expect(manifest.engines.node).toBe('>=20.19')
+  })
+})
+
+describe('npm run release', () => {
+  const address = { GITHUB_SERVER_URL: 'https://git.example.com', GITHUB_REPOSITORY: 'a/b' }
+  let copy = ''
+
+  beforeAll(() => {
+    copy = path.join(scratch, 'repository')
+    if (!fs.existsSync(copy)) copyRepository(copy)
+  })
+
+  /** Gives its exit code and what it said. */
+  async function release(
+    words: readonly string[],
+    more: Readonly<Record<string, string>>,
+  ): Promise<{ code: number; said: string }> {
+    const args = ['scripts/release.mjs', ...words]
+    try {
+      const done = await promisify(execFile)(process.execPath, args, {
+        cwd: copy,
+        env: jobEnvironment(more),
+      })
+      return { code: 0, said: done.stdout + done.stderr }
+    } catch (error) {
+      const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
+      return { code, said: stdout + stderr }
+    }
+  }
+
+  const refused: readonly {
+    why: string
+    words: readonly string[]
+    more: Readonly<Record<string, string>>
+    says: string
+  }[] = [
+    { why: 'no address', words: [], more: {}, says: 'the address of this repository is not known' },
+    {
+      why: 'no address, though only packed',
+      words: ['--dry-run'],
+      more: {},
+      says: 'the address of this repository is not known',
+    },
+    {
+      why: 'half an address',
+      words: ['--dry-run'],
+      more: { GITHUB_REPOSITORY: 'a/b' },
+      says: 'the address of this repository is not known',
+    },
+    {
+      why: 'an address that is none',
+      words: ['--dry-run', '--repository', 'http://example.com/a/b'],
+      more: {},
+      says: 'no address of a repository',
+    },
+    {
+      why: 'an address that is not that of the job',
+      words: ['--dry-run', '--repository', 'https://git.example.com/other/b'],
+      more: address,
+      says: 'this job builds https://git.example.com/a/b',
+    },
+    {
+      why: 'no identity token',
+      words: [],
+      more: address,
+      says: 'there is no identity token',
+    },
+    {
+      why: 'an unknown option',
+      words: ['--publish'],
+      more: address,
+      says: 'Usage: npm run release',
+    },
+  ]
+  it.each(refused)('publishes nothing with $why', async ({ words, more, says }) => {
+    const { code, said } = await release(words, more)
+    expect(said).toContain(says)
+    expect(code).toBe(64)
+  })
+
+  it('leaves the manifests as they were', () => {
+    for (const { folder } of packages) {
+      const file = path.relative(root, path.join(folder, 'package.json'))
+      expect(fs.readFileSync(path.join(copy, file), 'utf8')).toBe(
+        fs.readFileSync(path.join(root, file), 'utf8'),
+      )
+    }
+  })
+
+  it('is what the workflow runs, in a job with an identity token', () => {
+    const text = fs.readFileSync(path.join(root, '.github/workflows/release.yml'), 'utf8')
+    expect(text).toMatch(/^ +id-token: write/m)
+    expect(text).toMatch(/^ +(?:- )?run: npm run release/m)
+    expect(text).not.toMatch(/registry-url:|https?:/)
   })
 })
 
@@ -211,6 +305,20 @@ describe.each(packages)('the tarball of $name', ({ name, folder, manifest: befor
       ),
     ]
     for (const file of named) expect(files).toContain(path.posix.join('package', file))
+  })
+
+  it('says where it was built: repository, homepage, bugs', async () => {
+    const manifest = JSON.parse(
+      await exec('tar', ['-xzOf', tarball(name), 'package/package.json'], scratch),
+    ) as unknown
+    const directory = path.relative(root, folder)
+    const url = `${job.GITHUB_SERVER_URL}/${job.GITHUB_REPOSITORY}`
+    expect(manifest).toMatchObject({
+      repository: { type: 'git', url: `git+${url}.git`, directory },
+      homepage: `${url}/tree/HEAD/${directory}#readme`,
+      bugs: { url: `${url}/issues` },
+      publishConfig: { access: 'public', provenance: true },
+    })
   })
 
   it('is as large as the README says', () => {
