@@ -91,6 +91,9 @@ interface Mounted {
 
 const extended = new WeakSet<object>()
 
+/** Requests whose session store is shown to `serve`: it looks at no more. */
+const sessionLooks = 200
+
 /**
  * Koa's createContext takes `req.url` for the original one, whatever `req.originalUrl` says; so both
  * are set right behind it, before any middleware runs.
@@ -105,6 +108,7 @@ function extendContext(app: KoaApp): void {
     },
   })
   const createContext = app.createContext.bind(app)
+  let looks = sessionLooks
   app.createContext = (req: IncomingMessage & { originalUrl?: string }, res) => {
     const ctx = createContext(req, res) as Mounted
     const target = req.originalUrl
@@ -113,8 +117,26 @@ function extendContext(app: KoaApp): void {
       ctx.request.originalUrl = target
     }
     ctx.mountPath = req.fastcgi?.mount ?? ''
+    if (looks > 0) {
+      looks--
+      showStore(req, ctx)
+    }
     return ctx
   }
+}
+
+/**
+ * Puts koa-session's store, where it has one and not cookies, where `serve` finds that of express-session, to warn of
+ * sessions in the memory of one of several processes.
+ */
+function showStore(req: IncomingMessage, ctx: object): void {
+  Object.defineProperty(req, 'sessionStore', {
+    configurable: true,
+    get: () => (ctx as { sessionOptions?: { store?: unknown } }).sessionOptions?.store,
+    set(value: unknown) {
+      Object.defineProperty(req, 'sessionStore', { configurable: true, writable: true, value })
+    },
+  })
 }
 
 declare module 'koa' {
