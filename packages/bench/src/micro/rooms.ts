@@ -31,10 +31,14 @@ export interface Rooms {
   }
 }
 
-/** @param index path of the build's `index.js`; undefined: the one of the workspace */
+/**
+ * As `tsc` leaves them: in the build that is published they are joined, and no module can be had alone.
+ *
+ * @param index path of a build's `lib/index.js`; undefined: the one of the workspace
+ */
 export async function loadRooms(index: string | undefined): Promise<Rooms> {
   const require = createRequire(import.meta.url)
-  const folder = dirname(index ?? require.resolve('@fastcgi/core'))
+  const folder = join(dirname(index ?? require.resolve('@fastcgi/core')), '..', 'dist')
   const load = async (file: string): Promise<object> =>
     (await import(pathToFileURL(join(folder, file)).href)) as object
   const parts = await Promise.all(
