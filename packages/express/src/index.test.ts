@@ -63,6 +63,27 @@ describe.each(frameworks)('serve with %s', (_name, express) => {
     return app
   }
 
+  // From V8 13 on it would gain nothing.
+  it('gets requests and responses that have its prototypes already, on Node 20 and 22', async () => {
+    const app = express()
+    app.get('/', (req, res) => {
+      res.json([
+        Object.getPrototypeOf(req) === app.request,
+        Object.getPrototypeOf(res) === app.response,
+      ])
+    })
+    await start(app)
+    const before: boolean[] = []
+    server?.prependListener('request', (req, res) => {
+      before.push(Object.getPrototypeOf(req) === app.request)
+      before.push(Object.getPrototypeOf(res) === app.response)
+    })
+    const response = await ask('/')
+    expect(await response.json()).toEqual([true, true])
+    const made = Number.parseInt(process.versions.v8, 10) < 13
+    expect(before).toEqual([made, made])
+  })
+
   it('has baseUrl, originalUrl and url right at the root', async () => {
     await start(echoing())
     const where = await ask('/where?a=1')

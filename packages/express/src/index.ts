@@ -53,10 +53,13 @@ export function adapt(app: ExpressApp | HttpServer): ExpressApp | HttpServer {
   if (typeof app !== 'function') {
     throw new TypeError('No Express app: export the app itself, as default.')
   }
-  return (req, res) => {
+  const listener: ExpressApp = (req, res) => {
     setBaseUrl(req)
     return app(req, res)
   }
+  // By these `serve` knows with which prototypes Express wants its requests and responses.
+  const { request, response } = app as ExpressApp & { request?: object; response?: object }
+  return Object.assign(listener, { request, response })
 }
 
 function setBaseUrl(req: IncomingMessage & { baseUrl?: string }): void {

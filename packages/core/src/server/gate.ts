@@ -66,8 +66,12 @@ export class AppGate {
     const server = this.#server
     this.#isOpen = true
     server.removeListener('request', this.#wait)
-    if (isHttpServer(app)) server.emitTo(app)
-    else server.on('request', this.#guarded(app))
+    if (isHttpServer(app)) {
+      server.emitTo(app)
+    } else {
+      server.announce(app)
+      server.on('request', this.#guarded(app))
+    }
     const emitter = isHttpServer(app) ? app : server
     for (const held of this.#release()) {
       const { request, response, handler } = held

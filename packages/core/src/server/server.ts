@@ -6,6 +6,7 @@ import net, { type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { HeadOptions } from '../cgi/request-head.ts'
 import type { ExchangeContext } from '../http/exchange-context.ts'
+import { classesFor, type MessageClasses } from '../http/framework-prototypes.ts'
 import { probed } from '../http/node-private.ts'
 import type { ConnectionLimits } from '../protocol/connection.ts'
 import { accessRule, type AccessRule } from './addresses.ts'
@@ -76,13 +77,13 @@ export class Server extends http.Server {
     this.#access = accessRule(options.allow, process.env.FCGI_WEB_SERVER_ADDRS)
     for (const warning of this.#access.warnings)
       this.#options.warn('FCGI_WEB_SERVER_ADDRS', warning)
-    this.#context = this.#makeContext(options)
+    this.#context = this.#makeContext(options, listener)
     this.on('connection', (socket: Socket) => this.#accept(socket))
     this.on('error', (error: NodeJS.ErrnoException) => this.#failed(error))
     if (listener) this.on('request', rejecting(listener, this.#options.handlerError))
   }
 
-  #makeContext(options: ServerOptions): TransportContext {
+  #makeContext(options: ServerOptions, listener: RequestListener | undefined): TransportContext {
     const resolved = this.#options
     const limits: ConnectionLimits = {
       maxParamsBytes: resolved.maxParamsBytes,
@@ -121,7 +122,7 @@ export class Server extends http.Server {
       limits,
       head,
       exchange: {
-        ...emitting(emitter, options),
+        ...emitting(emitter, emitter === this ? [listener] : emitter.listeners('request'), options),
         handlers: { authorizer: resolved.authorize, filter: resolved.filter },
         trustRemoteUser: resolved.trustRemoteUser,
         intercept: resolved.intercept,
@@ -170,8 +171,18 @@ export class Server extends http.Server {
    * connections have come.
    */
   emitTo(emitter: http.Server): void {
-    Object.assign(this.#context.exchange, emitting(emitter))
+    Object.assign(this.#context.exchange, emitting(emitter, emitter.listeners('request')))
     Object.assign(this.#context.head, headOf(emitter, this.#options))
+  }
+
+  /**
+   * Says which app listens behind a listener of another's making.
+   *
+   * @internal
+   */
+  announce(app: unknown): void {
+    const { exchange } = this.#context
+    Object.assign(exchange, classesFor([app], exchange))
   }
 
   /**
@@ -457,15 +468,16 @@ function headOf(
 /** The part of an exchange's surroundings that follows from the server requests are emitted on. */
 function emitting(
   server: http.Server,
+  listeners: readonly unknown[],
   options: ServerOptions = {},
 ): Pick<ExchangeContext, 'server' | 'IncomingMessage' | 'ServerResponse'> {
-  return {
-    server,
+  const classes = {
     IncomingMessage:
       options.IncomingMessage ?? ownClass(server, 'IncomingMessage') ?? http.IncomingMessage,
     ServerResponse:
       options.ServerResponse ?? ownClass(server, 'ServerResponse') ?? http.ServerResponse,
-  } as Pick<ExchangeContext, 'server' | 'IncomingMessage' | 'ServerResponse'>
+  } as MessageClasses
+  return { server, ...classesFor(listeners, classes) } as ReturnType<typeof emitting>
 }
 
 /** A class that `http.createServer({ IncomingMessage, ServerResponse })` was given; Node keeps it under a symbol. */
