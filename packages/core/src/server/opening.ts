@@ -11,6 +11,7 @@ import { defaultSharedIdleTimeout } from './serve-options.ts'
 import type { Server } from './server.ts'
 import type { Stoppable } from './shutdown.ts'
 import { ServeError } from './usage.ts'
+import { socketAccess } from './socket-access.ts'
 
 /** How often is looked whether the socket's file is still there, in milliseconds. */
 const doorInterval = 5000
@@ -74,13 +75,11 @@ function doorOf(
   mode: Mode,
   pool: (() => Status) | undefined,
 ): Promise<Door> {
-  const { allow, mode: permissions, owner, group } = call.options
+  const { allow } = call.options
   switch (mode.type) {
     case 'listen':
       return openDoor(server, mode.address, {
-        mode: permissions,
-        owner,
-        group,
+        ...socketAccess(call.options),
         log: (message) => call.log.write(message),
         guarded: allow !== undefined || Boolean(process.env.FCGI_WEB_SERVER_ADDRS?.trim()),
       })

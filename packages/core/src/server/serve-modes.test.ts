@@ -156,6 +156,33 @@ describe('a socket of its own', () => {
     await stop(started)
   })
 
+  it('has the mode and group of the command line, before those of the environment', async () => {
+    const socketPath = path.join(core.folder, 'shared.sock')
+    const group = String(process.getgid?.())
+    const env = {
+      FASTCGI_LISTEN: socketPath,
+      FASTCGI_SOCKET_MODE: '606',
+      FASTCGI_SOCKET_GROUP: group,
+    }
+    for (const [args, mode] of [
+      [['--mode', '600', `--group=${group}`], 0o600],
+      [['--mode=640', '--', '--mode', '600'], 0o640],
+      [[], 0o606],
+    ] as const) {
+      const started = startNode({ file: app, args, env })
+      await started.waitForStderr(/listening on/)
+      expect(fs.statSync(socketPath)).toMatchObject({ gid: Number(group) })
+      expect(fs.statSync(socketPath).mode & 0o777).toBe(mode)
+      await stop(started)
+    }
+    const wrong = startNode({
+      file: app,
+      args: ['--listen', socketPath, '--group', 'no-such-group'],
+    })
+    expect(await wrong.ended).toBe(1)
+    expect(wrong.stderr()).toContain('no-such-group')
+  })
+
   it('can be TCP on loopback, an abstract name, or an inherited descriptor', async () => {
     const tcp = startNode({ file: app, args: ['--listen', ':0'] })
     await tcp.waitForStderr(/listening on 127\.0\.0\.1:[1-9]/)

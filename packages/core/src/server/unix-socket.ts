@@ -1,6 +1,14 @@
 // A unix socket's file: made under a temporary name, given its mode and owner there, and renamed over the path, so that
 // nobody meets it half made; removed only while it is still ours. A socket that another process answers on is left alone.
-import { chmodSync, chownSync, lstatSync, renameSync, unlinkSync, type BigIntStats } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  type BigIntStats,
+} from 'node:fs'
 import { createConnection } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { maxSocketPathBytes } from './listen-address.ts'
@@ -132,7 +140,7 @@ async function refuseIfTaken(path: string): Promise<void> {
   if (!found.isSocket()) {
     throw new SocketFileError(
       path,
-      'there is a file of that name which is no socket; it is left alone',
+      'there is a file of that name which is no socket; it is left alone: remove it, or name another path',
     )
   }
   const error = await connectError(path)
@@ -178,10 +186,23 @@ async function bind(server: Listener, path: string): Promise<string> {
       return temporary
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === attempts) {
-        throw new SocketFileError(path, (error as Error).message, error)
+        throw new SocketFileError(path, whyNot(folder, error as Error), error)
       }
     }
   }
+}
+
+/** The system names a file of ours that nobody knows, and says "permission denied" of a folder that is not there. */
+function whyNot(folder: string, error: Error): string {
+  const stat = statSync(folder, { throwIfNoEntry: false })
+  if (stat === undefined) {
+    return `the folder ${folder} does not exist: make it, for this user to write in (under systemd RuntimeDirectory= does)`
+  }
+  const user = process.geteuid?.()
+  if ((error as NodeJS.ErrnoException).code === 'EACCES' && user !== undefined) {
+    return `EACCES: user ${user} may not make a file in ${folder}, which belongs to user ${stat.uid} (mode ${(stat.mode & 0o7777).toString(8)})`
+  }
+  return error.message
 }
 
 function randomName(length: number): string {

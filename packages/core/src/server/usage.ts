@@ -16,11 +16,13 @@ export class ServeError extends Error {
 /** What `--help` prints, and what is printed with status 64 when no mode fits. */
 export function usageText(script: string | undefined): string {
   const name = script === undefined ? 'app.fcgi' : basename(script)
-  return `Usage: ${name} [--listen ADDRESS [--workers N] | --shared [--workers N] | --gateway[=PORT]]
+  return `Usage: ${name} [--listen ADDRESS [--mode M] [--group G] [--workers N] | --shared [--workers N] | --gateway[=PORT]]
 
 A FastCGI application. Started by a web server it finds its socket by itself. Otherwise:
 
   --listen ADDRESS   listen on /run/app.sock, @name, :9000 (127.0.0.1), 0.0.0.0:9000, [::1]:9000 or fd:3
+  --mode M, --owner USER, --group GROUP
+                     of the socket's file: 660 if not said; the web server's group lets it connect
   --workers N|auto   that many processes on the address, reloaded by SIGHUP
   --shared           started by a web server: one process, or as many as --workers says, runs the app, the others
                      pass connections on to it
@@ -28,7 +30,8 @@ A FastCGI application. Started by a web server it finds its socket by itself. Ot
   --help             this text
 
 FASTCGI_LISTEN=ADDRESS does what --listen does, FASTCGI_WORKERS=N what --workers does,
-FASTCGI_SHARED=1 what --shared does; systemd's LISTEN_FDS is understood.
+FASTCGI_SHARED=1 what --shared does, FASTCGI_SOCKET_MODE, FASTCGI_SOCKET_OWNER and FASTCGI_SOCKET_GROUP what
+--mode, --owner and --group do; systemd's LISTEN_FDS is understood.
 In a terminal the gateway starts without being asked.
 `
 }

@@ -1,6 +1,7 @@
 // How many workers, and when they are replaced.
 import type { Mode } from '../modes.ts'
 import { defaultWorkerTimeout, type ServeOptions } from '../serve-options.ts'
+import { valueOf } from '../socket-access.ts'
 
 const variable = 'FASTCGI_WORKERS'
 const maxWorkers = 1024
@@ -22,7 +23,7 @@ export function workerCount(
   delete env[variable]
   const settings: [string, string | number | undefined][] = [
     ['option workers', workers],
-    ['--workers', argument(given ?? process.argv.slice(2))],
+    ['--workers', valueOf('--workers', given ?? process.argv.slice(2))],
     [variable, fromEnvironment],
   ]
   for (const [name, value] of settings) {
@@ -57,14 +58,6 @@ export function workersIn(
       : 'workers are ignored by the development gateway',
   )
   return 0
-}
-
-function argument(given: readonly string[]): string | undefined {
-  const end = given.indexOf('--')
-  const own = end === -1 ? given : given.slice(0, end)
-  const at = own.findLastIndex((each) => each === '--workers' || each.startsWith('--workers='))
-  if (at === -1) return undefined
-  return own[at] === '--workers' ? (own[at + 1] ?? '') : own[at]?.slice('--workers='.length)
 }
 
 /** When a worker has had enough; 0 for never. */
