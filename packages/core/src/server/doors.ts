@@ -2,6 +2,7 @@
 import { createServer as createNetServer, type Server as NetServer } from 'node:net'
 import { exposureWarning, formatListenAddress, type ListenAddress } from './listen-address.ts'
 import type { ActivatedSocket } from './modes.ts'
+import { removeOwnSocketFile } from './own-socket-file.ts'
 import type { Server } from './server.ts'
 import { listenOnSocketFile, type SocketFileOptions } from './unix-socket.ts'
 
@@ -69,6 +70,16 @@ export async function openDescriptor(
   await listen(server, { fd }, `fd:${fd}`)
   if (server.address() === null) nameAddress(server, path ?? `fd:${fd}`)
   return plainDoor(server, path === undefined ? `fd:${fd}` : `fd:${fd} (${path})`, true)
+}
+
+/**
+ * Listens on the socket on descriptor 0, which a web server or spawner has opened.
+ *
+ * @param path what it is bound to, if that is known
+ */
+export async function openSpawned(server: Server, path: string | undefined): Promise<Door> {
+  const door = await openDescriptor(server, 0, path)
+  return { ...door, close: () => removeOwnSocketFile(path) }
 }
 
 /** Listens on the sockets systemd has opened; the first one is the server's own. */

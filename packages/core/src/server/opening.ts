@@ -3,7 +3,7 @@
 import { addToShutdown, endProcess, type Call } from './call.ts'
 import type { CgiCaller } from './cgi.ts'
 import { serveCgi } from './cgi-process.ts'
-import { openActivated, openDescriptor, openDoor, type Door } from './doors.ts'
+import { openActivated, openDoor, openSpawned, type Door } from './doors.ts'
 import { defaultGatewayPort, type Mode } from './modes.ts'
 import type { Status } from './observe/status.ts'
 import { watchRestartFile } from './restart-file.ts'
@@ -86,7 +86,7 @@ function doorOf(
     case 'systemd':
       return openActivated(server, mode.sockets)
     case 'spawned':
-      return openDescriptor(server, 0, mode.path)
+      return openSpawned(server, mode.path)
     case 'host':
       return openHost(call, server, mode.place, pool)
     default:

@@ -7,7 +7,9 @@ import { watchFiles } from '../server/changed.ts'
 import { inspectDescriptor } from '../server/descriptor.ts'
 import { entryScript } from '../server/entry.ts'
 import { createLog } from '../server/log.ts'
-import { cleanEnvironment, findMode } from '../server/modes.ts'
+import { cleanEnvironment, findMode, type Mode } from '../server/modes.ts'
+import { removeOwnSocketFile } from '../server/own-socket-file.ts'
+import { isUnderH2o } from '../server/restart-file.ts'
 import type { AdapterOptions, ServeApp, ServeOptions } from '../server/serve-options.ts'
 import type { AppLoader } from '../server/app.ts'
 import { processShutdown } from '../server/shutdown.ts'
@@ -34,14 +36,14 @@ export async function serve(
   if (options.signals !== false) {
     // The first act: without a listener Node opens its debugger on SIGUSR1.
     processShutdown().listen()
-    if (isSpawned(options)) {
+    const mode = spawnedMode(options)
+    if (mode) {
       const say = (message: string): void => createLog(options.log).write(message)
       if (!sharedWanted(options.shared ?? true, options.arguments, process.env, say)) {
         return serveAlone(app, { ...options, shared: false })
       }
       // Under h2o, which starts its processes once, a changed script must not end them.
-      const once = Object.keys(process.env).some((name) => /^(H2O|SERVER_STARTER)_/.test(name))
-      if (await openRelay(options, once)) return undefined
+      if (await openRelay(options, mode.path, isUnderH2o())) return undefined
       return serveAlone(app, { ...options, shared: false })
     }
   }
@@ -53,11 +55,15 @@ async function serveAlone(app: unknown, options: ServeOptions): Promise<void> {
   await whole.serve(app as ServeApp, options)
 }
 
-/** Whether a web server has started this process, and it is neither the host nor a worker. */
-function isSpawned({ listen, gateway, arguments: given }: ServeOptions): boolean {
-  if (process.env[hostVariable] !== undefined || process.send !== undefined) return false
+/** There where a web server has started this process, and it is neither the host nor a worker. */
+function spawnedMode({
+  listen,
+  gateway,
+  arguments: given,
+}: ServeOptions): Extract<Mode, { type: 'spawned' }> | undefined {
+  if (process.env[hostVariable] !== undefined || process.send !== undefined) return undefined
   try {
-    const { type } = findMode({
+    const mode = findMode({
       env: process.env,
       arguments: given ?? process.argv.slice(2),
       pid: process.pid,
@@ -66,14 +72,18 @@ function isSpawned({ listen, gateway, arguments: given }: ServeOptions): boolean
       descriptor0: () => inspectDescriptor(0),
       interactive: isatty(0) && isatty(1),
     })
-    return type === 'spawned'
+    return mode.type === 'spawned' ? mode : undefined
   } catch {
     // What is wrong is said by those who would have listened.
-    return false
+    return undefined
   }
 }
 
-async function openRelay(options: ServeOptions, once: boolean): Promise<boolean> {
+async function openRelay(
+  options: ServeOptions,
+  path: string | undefined,
+  once: boolean,
+): Promise<boolean> {
   const log = createLog(options.log)
   const shutdown = processShutdown()
   shutdown.log = (message) => log.write(message)
@@ -111,6 +121,7 @@ async function openRelay(options: ServeOptions, once: boolean): Promise<boolean>
   )
   shutdown.add({
     timeout: options.drainTimeout ?? drainTimeout,
+    release: () => removeOwnSocketFile(path),
     drain,
   })
   if (script !== undefined && !once && options.restartFile !== false) {
