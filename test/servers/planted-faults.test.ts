@@ -179,6 +179,26 @@ describe('a shared host with .htaccess', () => {
     expect(bad['load']).toContain('no database here')
   })
 
+  it('what a new user forgets: the .htaccess, a directive that the host has not, LimitRequestBody', async () => {
+    const url = (name: string): string => `http://127.0.0.1:${String(server.port)}/${name}/`
+    const forgotten = await site('forgotten', {})
+    fs.rmSync(path.join(root, 'forgotten/.htaccess'))
+    const bad = await complaints(url('forgotten'), forgotten)
+    expect(bad['arrival']).toContain('is .htaccess beside the script')
+
+    const text = fs.readFileSync(path.join(root, 'sound/.htaccess'), 'utf8')
+    const misspelt = await site('misspelt', { '.htaccess': `PassengerEnabled On\n${text}` })
+    expect((await complaints(url('misspelt'), misspelt))['site']).toContain('"Invalid command"')
+    await server.waitForLog(/Invalid command 'PassengerEnabled'/)
+
+    const limited = await site('limited', { '.htaccess': `LimitRequestBody 100000\n${text}` })
+    const limit = (await complaints(url('limited'), limited))['upload-limit']
+    expect(limit).toMatch(
+      /64 kB pass, and for 256 kB (?:the app gets 0 kB, without an error|the answer is)/,
+    )
+    expect(limit).toContain('LimitRequestBody')
+  })
+
   it('seen through its URL: sessions in memory, in several processes; a limit on uploads; a buffered stream', async () => {
     // As express-session does it; the package itself: test/memory-sessions.test.ts.
     const sessions =
@@ -284,6 +304,33 @@ describe('nginx and a socket', () => {
       const bad = await complaints(`http://127.0.0.1:${String(server.port)}/app/`, script)
       expect(bad['mount']).toContain('PATH_INFO is not sent')
       expect(bad['mount']).toContain('fastcgi_param PATH_INFO $fastcgi_path_info;')
+    })
+  })
+
+  it('other variables of a hand-written configuration: none at all, REQUEST_URI missing or decoded', async () => {
+    await start()
+    const url = (server: WebServer): string => `http://127.0.0.1:${String(server.port)}/`
+    const site = (lines: string): string =>
+      example('minimal.conf').replace(/( *)include fastcgi_params;/, `$1${lines}`)
+    const parameters = '/etc/nginx/fastcgi_params'
+    expect(example('minimal.conf')).toContain('include fastcgi_params;')
+    await withNginx(site(''), async (server) => {
+      expect((await complaints(url(server), script))['arrival']).toContain(
+        'include fastcgi_params;',
+      )
+    })
+    const without = path.join(folder, 'without')
+    const lines = fs.readFileSync(parameters, 'utf8').split('\n')
+    fs.writeFileSync(without, lines.filter((line) => !line.includes('REQUEST_URI')).join('\n'))
+    await withNginx(site(`include ${without};`), async (server) => {
+      const bad = await complaints(url(server), script)
+      expect(bad['request-uri']).toContain('is not sent')
+      expect(bad['request-uri']).toContain('fastcgi_param REQUEST_URI $request_uri;')
+    })
+    await withNginx(site(`include ${without}; fastcgi_param REQUEST_URI $uri;`), async (server) => {
+      const bad = await complaints(url(server), script)
+      expect(bad['request-uri']).toContain('decoded')
+      expect(bad['request-uri']).toContain('fastcgi_param REQUEST_URI $request_uri;')
     })
   })
 

@@ -18,11 +18,14 @@ export type Topic =
   | 'request-uri'
   | 'https'
   | 'upload-limit'
+  | 'upload-cut'
   | 'request-header'
   | 'response-header'
   | 'buffering'
   | 'forbidden'
   | 'down'
+  | 'incomplete'
+  | 'elsewhere'
 
 const advice: Readonly<Record<Topic, Advice>> = {
   authorization: {
@@ -68,6 +71,11 @@ const advice: Readonly<Record<Topic, Advice>> = {
     haproxy: 'an upload without a length must fit into tune.bufsize',
     other: 'raise the limit of the server, or of a proxy in front of it',
   },
+  'upload-cut': {
+    apache:
+      'LimitRequestBody 0, in the server configuration or in .htaccess: it is set to less, and mod_fcgid hands on an empty upload in the place of an error',
+    other: 'raise the limit of the server, or of a proxy in front of it',
+  },
   'request-header': {
     nginx: 'large_client_header_buffers 4 32k;',
     apache: 'LimitRequestFieldSize 16380',
@@ -96,10 +104,21 @@ const advice: Readonly<Record<Topic, Advice>> = {
   },
   down: {
     nginx:
-      'connect() failed in its error log: the app does not run, or the socket is closed to it: fastcgi doctor /run/app.sock\nupstream sent too big header: fastcgi_buffer_size 16k;',
+      'connect() failed in its error log: the app does not run, or the socket is closed to it: fastcgi doctor /run/app.sock\nupstream sent too big header: fastcgi_buffer_size 16k;\nupstream prematurely closed, or no valid HTTP/1.0 header: is it fastcgi_pass, not proxy_pass?',
     apache:
-      '"End of script output before headers" or "Connection reset" in its error log: the process could not start: fastcgi doctor app.fcgi',
+      '"End of script output before headers" or "Connection reset" in its error log: the process could not start: fastcgi doctor app.fcgi\n"not allowed here", "Invalid command" or the name of a directive beside .htaccess: the host does not allow that line\n"exceeds MaxRequestLen": FcgidMaxRequestLen',
     other: 'its error log says why: fastcgi doctor app.fcgi, and fastcgi doctor /run/app.sock',
+  },
+  incomplete: {
+    nginx:
+      'include fastcgi_params; in the location of the app (its log says which variable is missing: FCGI_BAD_METHOD, FCGI_BAD_TARGET)',
+    other: 'the log of the app says which variable is missing: FCGI_BAD_METHOD, FCGI_BAD_TARGET',
+  },
+  elsewhere: {
+    apache:
+      'is .htaccess beside the script (its name begins with a dot: FTP programs hide and skip it), and does the host have AllowOverride FileInfo Options for the folder? The whole file: fastcgi init htaccess',
+    nginx: 'does a location of the site lead to the app for this path? nginx -T shows them all',
+    other: 'does the configuration lead to the app for this path?',
   },
 }
 
