@@ -3,7 +3,7 @@
  * end well, commands do what they are for. Configurations of web servers: test/servers/docs.test.ts; what is said of
  * errors, options and links: docs.test.ts.
  */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -13,7 +13,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { request } from '../packages/core/src/client.ts'
 import { command, helloApp, makeProject, type Project, runCli } from './support/cli.ts'
 import { blocks, type Block } from './support/documents.ts'
-import { killLeftovers, startNode, type NodeProcess } from './support/node-process.ts'
+import {
+  killLeftovers,
+  listeningServer,
+  startNode,
+  type NodeProcess,
+} from './support/node-process.ts'
+import { commandsFor } from './support/told.ts'
 import { until } from './support/until.ts'
 import { freePort } from './support/web-server.ts'
 
@@ -59,9 +65,9 @@ async function answers(socketPath: string, app: NodeProcess): Promise<void> {
 const code = blocks.filter(({ language }) => language === 'js')
 const isScript = ({ text }: Block): boolean => text.startsWith('#!') || text.startsWith('serve(')
 const isApp = ({ text }: Block): boolean => /^import .*^export default app$/ms.test(text)
-/** Two states of a file, of which one is what is left behind: only read, by docs.test.ts. */
+/** Two states of a file, of which one is what is left behind. */
 const isChange = ({ text }: Block): boolean => text.startsWith('// before')
-/** Needs a Redis server and its packages: only read, by docs.test.ts. */
+/** Needs a Redis server: test/servers/redis.test.ts. */
 const isElsewhere = ({ text }: Block): boolean => text.includes("'redis'")
 
 /** With their places; what is shown twice is run once. */
@@ -134,17 +140,9 @@ describe('programs', () => {
 })
 
 describe('commands', () => {
-  const lines = blocks
-    .filter(({ language }) => language === 'sh')
-    // Those of several machines: test/servers/machines.test.ts sends what they send.
-    .filter(({ file }) => file !== 'docs/scale.md')
-    .flatMap(({ text, file }) => text.split('\n').map((line) => ({ file, line })))
-    .map(({ file, line }) => ({ file, line: line.replace(/\s+# .*$/, '').trim() }))
-    .filter(({ line }) => line !== '')
-  const distinct = [...new Map(lines.map((each) => [each.line, each])).values()]
-  const ours = distinct.filter(({ line }) => /^(?:npx )?fastcgi /.test(line))
-  const npm = distinct.filter(({ line }) => line.startsWith('npm '))
-  const others = distinct.filter((each) => !ours.includes(each) && !npm.includes(each))
+  const distinct = [...new Map(commandsFor('app').map((each) => [each.text, each])).values()]
+  const ours = distinct.filter(({ text }) => /^(?:npx )?fastcgi /.test(text))
+  const others = distinct.filter((each) => !ours.includes(each))
 
   let app: NodeProcess
   let url = ''
@@ -174,9 +172,40 @@ describe('commands', () => {
     }
   }
 
-  it.each(ours)('$file: $line', async ({ line }) => {
-    const shown = line.replace(/^(?:npx )?fastcgi /, '').split(/\s+/)
+  /** Of a socket of its own, or of a script with `shared`. */
+  async function status(words: readonly string[]): Promise<void> {
+    if (words[1]!.endsWith('.sock')) {
+      const args = ['--listen', site.file('with-status.sock'), '--status', site.file('status.sock')]
+      const running = startNode({
+        file: command,
+        args: ['serve', 'app.mjs', ...args],
+        cwd: site.folder,
+      })
+      await answers(site.file('with-status.sock'), running)
+      const shown = await runCli(['status', site.file('status.sock')])
+      expect(shown, shown.stderr).toMatchObject({ code: 0 })
+      expect(shown.stdout).toMatch(/requests/)
+      return
+    }
+    const socket = site.file('shared.sock')
+    const relay = startNode({
+      file: site.file('app.fcgi'),
+      stdin: await listeningServer(socket),
+      cwd: site.folder,
+      env: { FASTCGI_SHARED: '1', FASTCGI_SHARED_DIR: site.file('hosts') },
+    })
+    await answers(socket, relay)
+    const env = { FASTCGI_SHARED_DIR: site.file('hosts') }
+    const shown = await runCli(words, { cwd: site.folder, env })
+    expect(shown, shown.stderr).toMatchObject({ code: 0 })
+    if (words.includes('--stop')) return
+    await runCli(['status', 'app.fcgi', '--stop'], { cwd: site.folder, env })
+  }
+
+  it.each(ours)('$file: $text', async ({ text }) => {
+    const shown = text.replace(/^(?:npx )?fastcgi /, '').split(/\s+/)
     await arrange(shown)
+    if (shown[0] === 'status') return status(shown)
     const words = shown.map((word) => here(word, site.folder).replace('https://example.com/', url))
     const [verb] = words
     // In a folder of their own: what is written would be in the way of the next.
@@ -190,7 +219,7 @@ describe('commands', () => {
       running.child.kill('SIGTERM')
       expect(await running.ended).toBe(0)
     } else if (verb === 'init') {
-      if (words.length === 1) {
+      if (words.length === 1 || words[1]!.startsWith('--')) {
         // Without a terminal it cannot ask, and says what it would.
         expect((await runCli(words, { cwd })).stderr).toContain('Which server?')
         return
@@ -206,21 +235,25 @@ describe('commands', () => {
     }
   })
 
-  it.each(others)('$file: $line', async ({ line }) => {
-    const shown = here(line, site.folder)
-    const child = spawn('sh', ['-c', `exec ${shown.replace(/^(\w+=\S+ )(.*)/, 'env $1$2')}`], {
+  it.each(others)('$file: $text', async ({ text }) => {
+    const shown = here(text, site.folder)
+      .replace(/^app\.fcgi/, './app.fcgi')
+      .replace(/^touch/, 'mkdir -p tmp && touch')
+    const child = spawn('sh', ['-c', shown.includes('&&') ? shown : `exec env ${shown}`], {
       cwd: site.folder,
       env: {
         PATH: `${path.dirname(process.execPath)}:${String(process.env['PATH'])}`,
-        ...(line.includes('--gateway') ? { PORT: '0' } : {}),
+        ...(text.includes('--gateway') ? { PORT: '0' } : {}),
+        // Where the sentence is about a place that it does not repeat.
+        ...(text.startsWith('node --import') ? { FASTCGI_LISTEN: site.file('own.sock') } : {}),
       },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     let said = ''
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
+    child.stderr.setEncoding('utf8').on('data', (more: string) => (said += more))
     const ended = once(child, 'close')
     try {
-      if (/^(?:FASTCGI_LISTEN=|node )/.test(line)) {
+      if (/^(?:FASTCGI_LISTEN=|node |app\.fcgi )/.test(text)) {
         await until(
           () => /listening on|development gateway on/.test(said),
           () => said,
@@ -232,23 +265,116 @@ describe('commands', () => {
       child.kill('SIGKILL')
     }
   })
+})
 
-  it.each(npm)('$file: $line', ({ line }) => {
-    const [, verb, ...rest] = line.split(/\s+/)
-    const manifest = (folder: string): { name: string; scripts?: Record<string, string> } =>
-      JSON.parse(
-        fs.readFileSync(path.resolve(import.meta.dirname, '..', folder, 'package.json'), 'utf8'),
-      )
-    if (verb === 'install') {
-      // That they can be installed: package.test.ts.
-      const names = fs.readdirSync(path.resolve(import.meta.dirname, '../packages'))
-      const known = names.map((name) => manifest(`packages/${name}`).name)
-      for (const name of rest.filter((word) => word.startsWith('@fastcgi/'))) {
-        expect(known).toContain(name)
-      }
-    } else {
-      const name = verb === 'run' ? rest[0]! : verb!
-      expect(Object.keys(manifest('.').scripts!)).toContain(name)
+describe('the file of a setting', () => {
+  it.each(label(blocks.filter(({ language }) => language === 'json')))(
+    '$where is what `fastcgi serve` goes by',
+    async ({ text }) => {
+      extra = makeSite({})
+      const socket = extra.file('app.sock')
+      extra.write('package.json', here(text, extra.folder))
+      const app = startNode({ file: command, args: ['serve'], cwd: extra.folder })
+      await answers(socket, app)
+      app.child.kill('SIGTERM')
+      expect(await app.ended).toBe(0)
+    },
+  )
+})
+
+describe('what a file was, and what it becomes', () => {
+  const changes = label(code.filter(isChange))
+  const listener = 'const app = (req, res) => res.end(`hello ${req.url}\\n`)\n'
+  const express =
+    "import express from 'express'\nconst app = express()\napp.get('/', (req, res) => res.send('hello'))\n"
+  const [plain, old] = ['docs/migrating.md', 'node-fastcgi'].map((word, i) =>
+    changes.find((block) => block.file === word || (i === 1 && block.text.includes(word)))!,
+  )
+  const parts = ({ text }: Block): string[] => text.split(/^\/\/ after.*\n/m)
+
+  it('are two', () => {
+    expect(changes).toHaveLength(2)
+    for (const change of changes) expect(parts(change)).toHaveLength(2)
+  })
+
+  it('from app.listen: the app as it was answers by register, and exported by serve', async () => {
+    const [before, after] = parts(plain!)
+    extra = makeSite({ 'server.mjs': express + before!, 'app.mjs': express + after! })
+    for (const [i, words] of [['--register', 'server.mjs'], ['app.mjs']].entries()) {
+      const socket = extra.file(`${String(i)}.sock`)
+      const args = ['serve', ...words, '--listen', socket]
+      await answers(socket, startNode({ file: command, args, cwd: extra.folder }))
     }
+  })
+
+  it('from node-fastcgi: both answer, it on descriptor 0', async () => {
+    const [before, after] = parts(old!)
+    extra = makeSite({ 'before.cjs': listener + before!, 'after.cjs': listener + after! })
+    const theirs = path.resolve(import.meta.dirname, '../packages/bench/node_modules/node-fastcgi')
+    fs.symlinkSync(fs.realpathSync(theirs), extra.file('node_modules/node-fastcgi'))
+    const socket = extra.file('before.sock')
+    const was = startNode({ file: extra.file('before.cjs'), stdin: await listeningServer(socket) })
+    await answers(socket, was)
+    const env = { FASTCGI_LISTEN: extra.file('after.sock') }
+    await answers(env.FASTCGI_LISTEN, startNode({ file: extra.file('after.cjs'), env }))
+  })
+})
+
+describe('types', () => {
+  it('the code is right by them', () => {
+    // An app of whatever kind the page is about; of two packages there are no types here.
+    const app = '/** @type {any} */\nconst app = {}\nexport default app\n'
+    const others = "declare module 'node-fastcgi'\ndeclare module 'express-session'\n"
+    extra = makeSite({ 'app.js': app, 'app.mjs': app, 'others.d.ts': others })
+    const modules = path.resolve(import.meta.dirname, 'node_modules')
+    for (const name of ['redis', 'connect-redis', 'express-session']) {
+      fs.symlinkSync(fs.realpathSync(path.join(modules, name)), extra.file(`node_modules/${name}`))
+    }
+    for (const [name, owner] of [
+      ['express', 'packages/express'],
+      ['koa', 'packages/koa'],
+      ['node', '.'],
+    ] as const) {
+      const place = path.resolve(import.meta.dirname, '..', owner, 'node_modules/@types', name)
+      fs.mkdirSync(extra.file('node_modules/@types'), { recursive: true })
+      fs.symlinkSync(fs.realpathSync(place), extra.file(`node_modules/@types/${name}`))
+    }
+    const files = code.map(({ text, file }, i) => {
+      const isModule = /^(?:import .* from|export )/m.test(text)
+      const from = /^packages\/(\w+)/.exec(file)?.[1] ?? 'core'
+      // What the page has said before.
+      const head = text.startsWith('serve(')
+        ? `const { serve } = require('@fastcgi/${from}')\n`
+        : ''
+      const wanted =
+        /\bapp\b/.test(text) && !/\b(?:const|let) app\b/.test(text) && !text.startsWith('#!')
+      const given = wanted && !head ? '/** @type {any} */ let app\n' : ''
+      const shebang = /^#!.*\n/.exec(text)?.[0] ?? ''
+      const body = text.slice(shebang.length)
+      const name = `block-${String(i)}.${isModule ? 'mjs' : 'cjs'}`
+      extra!.write(name, shebang + head + given + body)
+      return name
+    })
+    const tsc = path.resolve(import.meta.dirname, '../node_modules/typescript/bin/tsc')
+    const options = [
+      '--noEmit',
+      '--allowJs',
+      '--checkJs',
+      '--skipLibCheck',
+      '--types',
+      'node',
+      '--noImplicitAny',
+      'false',
+    ]
+    const more = ['--target', 'es2023', '--module', 'nodenext', '--moduleResolution', 'nodenext']
+    const { stdout } = spawnSync(
+      process.execPath,
+      [tsc, ...options, ...more, 'others.d.ts', ...files],
+      {
+        cwd: extra.folder,
+        encoding: 'utf8',
+      },
+    )
+    expect(stdout).toBe('')
   })
 })

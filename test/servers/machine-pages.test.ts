@@ -11,7 +11,7 @@ import { allBlocks, blocks, pages, read, type Command } from '../support/documen
 import { bootMachine, type Machine } from '../support/machine.ts'
 import { until } from '../support/until.ts'
 import { temporaryFolder } from '../support/web-server.ts'
-import { commandsFor } from '../support/told.ts'
+import { commandsFor, isServerPage } from '../support/told.ts'
 
 /** Outlives the machines: what one has deployed there the next one has. */
 let srv = ''
@@ -74,7 +74,7 @@ const more: Readonly<Record<string, string>> = {
 }
 
 const servers = pages
-  .filter((page) => page.startsWith('examples/servers/') && page !== 'examples/servers/README.md')
+  .filter(isServerPage)
   .map((page) => ({ page, name: path.basename(path.dirname(page)) }))
 
 const onMachine = commandsFor('machine')
@@ -213,3 +213,19 @@ it('docs/scale.md: one machine after the other, behind HAProxy', () =>
     expect(await on.must('systemctl show --property=MainPID myapp')).not.toBe(before)
     await typeUntil(on, show, column('\\d+,(?:[^,]*,){12}UP'))
   }))
+
+it('nothing is left out', () => {
+  const done = [
+    ...servers.flatMap(({ page }) => [
+      ...linesOf(page),
+      ...own(page).flatMap(({ inline, text }) => (inline ? [text] : [])),
+    ]),
+    ...['README.md', 'docs/scale.md', 'examples/authorizer/README.md'].flatMap((page) =>
+      own(page).map(({ text }) => text),
+    ),
+  ]
+  for (const { text } of onMachine) expect(done).toContain(text)
+  // In the test of the authorizer by their first words.
+  for (const { text } of own('examples/authorizer/README.md'))
+    expect(text).toMatch(/^(?:curl|a2enmod) /)
+})

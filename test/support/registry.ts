@@ -3,7 +3,6 @@
  * that the workspace has installed. So `npm install` lines run as they stand, and ask nobody else.
  */
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -49,10 +48,8 @@ function installed(): Map<string, Version[]> {
     const manifest = JSON.parse(text) as Manifest
     const others = found.get(name) ?? []
     if (others.some((other) => other.manifest.version === manifest.version)) continue
-    const words = ['--exclude=./node_modules', '--transform=s,^\\./,package/,', '-czf', '-', '.']
-    let packed: Promise<Buffer> | undefined
-    const tarball = (): Promise<Buffer> => (packed ??= tar(['-C', folder, ...words]))
-    found.set(name, [...others, { manifest, tarball }])
+    const words = ['--exclude=./node_modules', '--transform=s,^\\./,package/,', '-cf', '-', '.']
+    found.set(name, [...others, { manifest, tarball: () => tar(['-C', folder, ...words]) }])
   }
   return found
 }
@@ -76,8 +73,11 @@ export async function startRegistry(tarballs: readonly string[]): Promise<Regist
       return
     }
     const wanted = versions.find(({ manifest }) => manifest.version === version)
-    const answer = wanted === undefined ? describe(name, versions, url) : wanted.tarball()
-    answer.then(
+    if (wanted === undefined) {
+      res.end(describe(name, versions, url))
+      return
+    }
+    wanted.tarball().then(
       (body) => res.end(body),
       (error: unknown) => res.writeHead(500).end(String(error)),
     )
@@ -96,16 +96,11 @@ export async function startRegistry(tarballs: readonly string[]): Promise<Regist
 }
 
 /** All versions of a package, as npm asks for them. The newest that is here is the newest there is. */
-async function describe(name: string, versions: readonly Version[], url: string): Promise<string> {
-  const entries = await Promise.all(
-    versions.map(async ({ manifest, tarball }) => {
-      const shasum = createHash('sha1')
-        .update(await tarball())
-        .digest('hex')
-      const dist = { tarball: `${url}/${name}/-/${manifest.version}.tgz`, shasum }
-      return [manifest.version, { ...manifest, dist }] as const
-    }),
-  )
+function describe(name: string, versions: readonly Version[], url: string): string {
+  const entries = versions.map(({ manifest }) => {
+    const dist = { tarball: `${url}/${name}/-/${manifest.version}.tgz` }
+    return [manifest.version, { ...manifest, dist }] as const
+  })
   const newest = versions
     .map(({ manifest }) => manifest.version)
     .toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))

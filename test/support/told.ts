@@ -1,5 +1,5 @@
 /** Which test runs what the documentation tells people to type, and what none runs, with the reason. */
-import { commands, type Command } from './documents.ts'
+import { commands, documents, type Block, type Command } from './documents.ts'
 
 /** Tests that run commands, by what they have to run them with. */
 export type Runner =
@@ -9,7 +9,7 @@ export type Runner =
   | 'app'
   /** The packed packages and a registry of its own: docs-install.test.ts. */
   | 'install'
-  /** A clone of this repository: docs-repository.test.ts. */
+  /** This repository: docs-install.test.ts. */
   | 'repository'
   /** Nobody: `reasons`. */
   | 'none'
@@ -28,6 +28,17 @@ export const reasons: Readonly<Record<string, string>> = {
   'npm run lint': 'is a part of the run, as "lint" and "what nobody uses"',
   'npm run typecheck': 'is a part of the run, as "types"',
   'npm run format': 'writes into the repository; the run checks the format',
+  'npm run setup': 'is the first step of the run',
+  'npm run build': 'is the first step of the run',
+  'npx pnpm@12.21.0 install': 'is what `npm run setup` does',
+  'pnpm install': 'is what `npm run setup` does',
+  'npm run api': 'writes into the repository; test/api says whether it would write anything',
+  'npm run tarballs': 'builds, and packs as `npm run release -- --dry-run` does',
+  'npx changeset version': 'is done in a copy by package.test.ts',
+  'npx changeset': 'asks its questions in a terminal',
+  'npm publish packed/NAME.tgz --access public --no-provenance': 'publishes',
+  'cp -r packages/core/lib ../before && echo \'{"type":"module"}\' > ../before/package.json':
+    'writes outside of the repository',
   // Long.
   'npm run test:long': 'takes an hour',
   'npm run test:long -- test/servers/deploys': 'takes minutes',
@@ -47,31 +58,85 @@ export const reasons: Readonly<Record<string, string>> = {
 
 const bench = /^(?:pnpm bench|node packages\/bench\/)/
 
-/** A name with places to fill in, or the first words of a command: its words are checked by docs.test.ts. */
+/** A name with places to fill in, or the first words of a command: that the words are right is said by docs.test.ts. */
 const isName = ({ inline, text }: Command): boolean =>
   inline &&
-  (/\b(?:ENTRY|SERVER|TARGET|PATH|ADDRESS|SCRIPT|COMMAND|CLONE)\b|\.\.\.\]/.test(text) ||
-    /^(?:fastcgi [a-z]+|chmod 755|kill -HUP|ulimit -n|caddy reload|spawn-fcgi -F|systemctl reload|tsc -b|npx changeset|journalctl -p err)$/.test(
-      text,
-    ) ||
-    text === 'node --import @fastcgi/core/register')
+  (/\b(?:ENTRY|SERVER|TARGET|PATH|ADDRESS|SCRIPT|COMMAND)\b/.test(text) ||
+    /^(?:npx )?fastcgi [a-z]+$/.test(text) ||
+    names.includes(text))
+
+const names = [
+  'chmod 755',
+  'kill -HUP',
+  'ulimit -n',
+  'caddy reload',
+  'spawn-fcgi -F',
+  'systemctl reload',
+  'tsc -b',
+  'journalctl -p err',
+  'npm publish --provenance',
+  'node --import @fastcgi/core/register',
+  'changeset publish',
+  'npm run release',
+]
+
+const administration =
+  /^(?:(?:systemctl|journalctl|systemd-[\w-]+|a2\w+|apt-get|socat|runuser|curl|useradd|lighttpd-enable-mod|spawn-fcgi) |echo "s|[A-Z]+=\S+ myapp\.sh$)/
+
+/** Besides the pages of examples/servers. */
+const onMachines = ['README.md', 'docs/scale.md', 'examples/authorizer/README.md']
+
+export const isServerPage = (file: string): boolean =>
+  /^examples\/servers\/[^/]+\/README\.md$/.test(file)
+
+const application =
+  /^(?:(?:npx )?fastcgi |(?:FASTCGI_LISTEN=\S+ )?node (?:app\.fcgi|--import @fastcgi\/core\/register) |app\.fcgi |chmod \+x app\.fcgi$|touch tmp\/restart\.txt$)/
 
 /** Who runs it; undefined for a command that nobody has thought of. */
 export function runnerOf(command: Command): Runner | 'name' | undefined {
   const { file, text } = command
-  if (reasons[text] !== undefined || bench.test(text)) return 'none'
+  if (reasons[text] !== undefined || (bench.test(text) && text !== 'pnpm bench --help'))
+    return 'none'
   if (isName(command)) return 'name'
+  if (text.startsWith('npm install ')) return 'install'
   if (
-    /^(?:systemctl|journalctl|systemd-|a2|apt-get|socat|echo "s|runuser|curl|useradd|lighttpd-enable-mod)/.test(
+    /^(?:npm start$|npm run release |node test\/suites\/run\.mjs --help$|pnpm bench --help$)/.test(
       text,
     )
   ) {
-    return 'machine'
+    return 'repository'
   }
-  if (/^[A-Z]+=\S+ myapp\.sh$/.test(text)) return 'machine'
-  if (file.startsWith('examples/servers/') && text !== 'npm run setup') return 'machine'
-  return undefined
+  if (isServerPage(file) && text !== 'npm run setup') return 'machine'
+  if (onMachines.includes(file) && administration.test(text)) return 'machine'
+  return application.test(text) ? 'app' : undefined
 }
 
 export const commandsFor = (runner: Runner): Command[] =>
   commands.filter((command) => runnerOf(command) === runner)
+
+/** Which test runs a block of code, a configuration, or the commands in it; undefined when nobody does. */
+export function testOf(block: Block): string | undefined {
+  const { file, language, text } = block
+  const isUsers = documents.includes(file)
+  if (language === 'sh') {
+    const inside = commands.filter(
+      (each) =>
+        !each.inline &&
+        each.file === file &&
+        each.line > block.line &&
+        each.line < block.line + text.split('\n').length,
+    )
+    return inside.length > 0 && inside.every((each) => runnerOf(each) !== undefined)
+      ? 'see its lines'
+      : undefined
+  }
+  if (language === '') return /^\S/m.test(text) ? undefined : 'a drawing'
+  if (language === 'apache' || language === 'nginx') {
+    return isUsers ? 'test/servers/docs.test.ts' : undefined
+  }
+  if (language === 'json') return isUsers ? 'test/docs-run.test.ts' : undefined
+  if (language !== 'js') return undefined
+  if (text.includes("from 'connect-redis'")) return 'test/servers/redis.test.ts'
+  if (text.includes('function sendFile(')) return 'test/servers/offload.test.ts'
+  return 'test/docs-run.test.ts'
+}
