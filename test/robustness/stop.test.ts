@@ -21,9 +21,9 @@ afterAll(() => core.remove())
 
 const site = `
   import { createHash } from 'node:crypto'
-  import { serve } from '@fastcgi/core'
+  import { createServer, serve } from '@fastcgi/core'
   const block = Buffer.alloc(50_000, 's')
-  await serve((req, res) => {
+  const app = (req, res) => {
     if (req.method === 'POST') {
       const hash = createHash('sha1')
       req.on('data', (chunk) => hash.update(chunk)).on('end', () => res.end(hash.digest('hex')))
@@ -39,7 +39,17 @@ const site = `
       return next()
     }
     setTimeout(() => res.end(req.url), req.url.length % 5)
-  })`
+  }
+  const { FASTCGI_LISTEN: listen } = process.env
+  if (process.env.STOP !== 'close()') await serve(app)
+  else {
+    const server = createServer(app)
+    process.once('SIGTERM', () => server.close())
+    server.listen(...(listen.startsWith('/') ? [listen] : [0, '127.0.0.1']), () => {
+      const { port } = server.address()
+      console.error('listening on ' + (port === undefined ? listen : '127.0.0.1:' + port))
+    })
+  }`
 
 /** What became of the requests of one kind. */
 interface Tally {
@@ -106,7 +116,7 @@ class Line {
     this.gone = true
     for (const [id, own] of this.#flight) {
       if (own.parts.length > 0) this.#tally.wrong.push(`the answer of ${id} was cut`)
-      else if (!this.#kept && !/ECONNRESET/.test(this.#error))
+      else if (!this.#kept && !/ECONNRESET|EPIPE/.test(this.#error))
         this.#tally.wrong.push(`${id} got no answer: ${this.#error}`)
       else this.#tally.unanswered++
       own.done()
@@ -197,15 +207,23 @@ async function load(
   ])
 }
 
-describe('SIGTERM while 200 connections are busy', () => {
-  it.each(['unix', 'tcp'] as const)(
-    'cuts no answer and changes no byte, over %s',
-    async (over) => {
+describe('a stop while 200 connections are busy', () => {
+  it.each([
+    ['SIGTERM', 'unix', 1200],
+    ['SIGTERM', 'tcp', 1200],
+    ['SIGINT', 'tcp', 300],
+    ['SIGUSR1', 'unix', 300],
+    ['close()', 'unix', 300],
+    ['close()', 'tcp', 300],
+  ] as const)(
+    'by %s over %s, after %i answers: cuts none and changes no byte',
+    async (how, over, enough) => {
       number += 1
       const socketPath = path.join(core.folder, `stop-${number}.sock`)
       const file = core.write(`stop-${number}.mjs`, site)
       const listen = over === 'unix' ? socketPath : '127.0.0.1:0'
-      const started = startNode({ file, env: { FASTCGI_LISTEN: listen, NODE_ENV: 'test' } })
+      const env = { FASTCGI_LISTEN: listen, NODE_ENV: 'test', STOP: how }
+      const started = startNode({ file, env })
       await started.waitForStderr(/listening on/)
       const port = Number(/listening on 127\.0\.0\.1:(\d+)/.exec(started.stderr())?.[1] ?? 0)
       const address: Address = over === 'unix' ? socketPath : { host: '127.0.0.1', port }
@@ -214,10 +232,10 @@ describe('SIGTERM while 200 connections are busy', () => {
       const loaded = load(address, tally, () => stopped)
       const well = (): number => Object.values(tally).reduce((sum, each) => sum + each.well, 0)
       await until(
-        () => well() > 1200,
+        () => well() > enough,
         () => `answers: ${JSON.stringify(tally)}`,
       )
-      started.child.kill('SIGTERM')
+      started.child.kill(how === 'close()' ? 'SIGTERM' : how)
       const status = await started.ended
       stopped = true
       await loaded
@@ -228,8 +246,10 @@ describe('SIGTERM while 200 connections are busy', () => {
       const most = { GET: 50, POST: 30, stream: 20, multiplexed: 60, 'slow upload': 20, idle: 0 }
       for (const [name, limit] of Object.entries(most))
         expect(tally[name]!.unanswered, name).toBeLessThanOrEqual(limit)
+      // As under node:http close() leaves those alone that it has not accepted yet.
+      const backlog = how === 'close()' ? 20 : over === 'unix' ? 0 : 3
       for (const name of ['GET, closed', 'POST, closed'])
-        expect(tally[name]!.unanswered, name).toBeLessThanOrEqual(over === 'unix' ? 0 : 3)
+        expect(tally[name]!.unanswered, name).toBeLessThanOrEqual(backlog)
     },
     90_000,
   )
