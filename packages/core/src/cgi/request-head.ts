@@ -18,7 +18,7 @@ import {
   starts,
   valueOf,
 } from './values.ts'
-import { lookUp, Slot, startOfBlock } from './variables.ts'
+import { lookUp, Slot, SLOTS, startOfBlock } from './variables.ts'
 import { webServerOf } from './web-server.ts'
 
 export type { HeadOptions, RequestHead } from './head.ts'
@@ -40,7 +40,7 @@ export function readRequestHead(block: Buffer, options: HeadOptions): RequestHea
   const rawHeaders: string[] = []
   const { maxPairs, maxNameLength, maxValueLength } = options
   const joinAll = options.joinDuplicateHeaders === true
-  starts.fill(-1)
+  for (let slot = 0; slot < SLOTS; slot++) starts[slot] = -1
   let size = 0
   let count = 0
   let hasForwarded = false

@@ -541,19 +541,16 @@ interface ResponseOptions {
   readonly rejectNonStandardBodyWrites?: boolean
 }
 
-const optionsByMark = new Map<number, ResponseOptions>()
+let usualOptions: ResponseOptions = { highWaterMark: 16 * 1024 }
 
 function responseOptions(highWaterMark: number, server: Server): ResponseOptions {
   // An option of http.createServer that Node keeps on the server, untyped.
   if ((server as { rejectNonStandardBodyWrites?: boolean }).rejectNonStandardBodyWrites === true) {
     return { highWaterMark, rejectNonStandardBodyWrites: true }
   }
-  let options = optionsByMark.get(highWaterMark)
-  if (options === undefined) {
-    options = { highWaterMark }
-    optionsByMark.set(highWaterMark, options)
-  }
-  return options
+  // All connections have the same.
+  if (usualOptions.highWaterMark !== highWaterMark) usualOptions = { highWaterMark }
+  return usualOptions
 }
 
 function eofError(): Error {

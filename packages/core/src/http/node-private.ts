@@ -42,6 +42,7 @@ export interface ResponseInternals {
  * | --- | --- | --- |
  * | `_addHeaderLines` | `headersDistinct` counts on it | `headersDistinct` is empty |
  * | `_consuming`, `_dumped`, `_dump` | a body nobody reads is dropped after the response, as node:http does | `resume()` is called instead |
+ * | `_eventsCount` | nobody listens to a body, known at once | each event is asked for |
  * | `_readableState` | an empty body nobody listens to is closed without its machinery | the machinery runs |
  */
 export interface RequestInternals {
@@ -49,6 +50,7 @@ export interface RequestInternals {
   _consuming: boolean
   _dumped: boolean
   _dump?(): void
+  _eventsCount?: number
   _readableState?: {
     resumeScheduled?: boolean
     ended?: boolean
@@ -184,6 +186,7 @@ export function dump(request: IncomingMessage): void {
 }
 
 function unheard(request: IncomingMessage): boolean {
+  if (requestInternals(request)._eventsCount === 0) return true
   return (
     request.listenerCount('end') === 0 &&
     request.listenerCount('close') === 0 &&

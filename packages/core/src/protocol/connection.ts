@@ -105,11 +105,13 @@ export class Connection<C> {
    * Takes bytes as they came, cut anywhere, and tells what they mean. Never throws for what a peer
    * sent; after an `error` event, a `reply` with `close`, or an `end()` that returned true it
    * ignores everything.
+   *
+   * @param length how many bytes of `chunk` came: a view of them would cost as much as to take a request apart
    */
-  receive(chunk: Buffer): ConnectionEvent<C>[] {
+  receive(chunk: Buffer, length: number = chunk.length): ConnectionEvent<C>[] {
     const events: ConnectionEvent<C>[] = []
     const reader = this.#reader
-    reader.feed(chunk)
+    reader.feed(chunk, length)
     while (!this.#closed) {
       const step = reader.next()
       if (step === Step.NeedMore) break

@@ -34,6 +34,7 @@ export class RecordReader {
   /** The piece is the last one of its record: the content is complete. */
   last = false
   #chunk: Uint8Array = NOTHING
+  #length = 0
   #position = 0
   #contentLeft = 0
   #paddingLeft = 0
@@ -49,22 +50,24 @@ export class RecordReader {
     return this.#headerLength === 0 && this.#contentLeft === 0 && this.#paddingLeft === 0
   }
 
-  /** Takes the next bytes of the connection; those before must have been read to `NeedMore`. */
-  feed(chunk: Uint8Array): void {
+  /** Takes the next bytes of the connection, the first `length` of `chunk`; those before must have been read to `NeedMore`. */
+  feed(chunk: Uint8Array, length: number = chunk.length): void {
     this.#chunk = chunk
+    this.#length = length
     this.#position = 0
   }
 
   /** Lets go of the chunk, so that a connection at rest keeps no memory alive. */
   release(): void {
     this.#chunk = NOTHING
+    this.#length = 0
     this.#position = 0
   }
 
   /** Moves to the next piece of content, see the class. */
   next(): Step {
     const chunk = this.#chunk
-    const length = chunk.length
+    const length = this.#length
     let position = this.#position
     if (this.#contentLeft === 0) {
       if (this.#paddingLeft > 0) {

@@ -51,13 +51,13 @@ interface StreamHandle {
 /**
  * Reads a socket into a buffer that all connections share.
  *
- * @param receive takes what was read. `lent`: the bytes are the reader's own until it returns and not a moment longer;
- *   what it keeps it copies.
+ * @param receive takes what was read: the first `length` bytes of `chunk`. `lent`: they are the reader's own until it
+ *   returns and not a moment longer; what it keeps it copies.
  * @param bulk tells, before a read, that much is to come (an upload): such reads get buffers to keep
  */
 export function read(
   socket: Duplex,
-  receive: (chunk: Buffer, lent: boolean) => void,
+  receive: (chunk: Buffer, length: number, lent: boolean) => void,
   bulk: () => boolean,
 ): void {
   symbols ??= findSymbols()
@@ -67,7 +67,7 @@ export function read(
     typeof handle?.useUserBuffer !== 'function' ||
     !(socket instanceof Socket)
   ) {
-    socket.on('data', (chunk: Buffer) => receive(chunk, false))
+    socket.on('data', (chunk: Buffer) => receive(chunk, chunk.length, false))
     return
   }
   // What the handle reads into: the shared buffer, or the rest of one of this connection's, given away as it is filled.
@@ -79,7 +79,7 @@ export function read(
   own[symbols.callback] = (length: number): boolean => {
     given = current !== shared && length >= LEND_FROM
     if (given) rest = current.length - length < LEND_FROM ? undefined : current.subarray(length)
-    receive(current.subarray(0, length), !given)
+    receive(current, length, !given)
     return true
   }
   own[symbols.generate] = (): Buffer | undefined => {
@@ -100,8 +100,11 @@ export function read(
   else socket.resume()
 }
 
-function receiveBuffered(socket: Socket, receive: (chunk: Buffer, lent: boolean) => void): void {
+function receiveBuffered(
+  socket: Socket,
+  receive: (chunk: Buffer, length: number, lent: boolean) => void,
+): void {
   let chunk: Buffer | null
-  while ((chunk = socket.read() as Buffer | null) !== null) receive(chunk, false)
+  while ((chunk = socket.read() as Buffer | null) !== null) receive(chunk, chunk.length, false)
   socket.resume()
 }

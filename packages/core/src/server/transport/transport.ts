@@ -69,7 +69,7 @@ export class Transport implements Outlet {
     this.#idleSince = context.clock
     read(
       socket,
-      (chunk, lent) => this.#receive(chunk, lent),
+      (chunk, length, lent) => this.#receive(chunk, length, lent),
       () => this.#bulk,
     )
     socket.on('end', () => this.#peerEnded())
@@ -89,11 +89,11 @@ export class Transport implements Outlet {
   }
 
   /** @param lent the chunk is overwritten after this: what is kept of it is copied */
-  #receive(chunk: Buffer, lent: boolean): void {
+  #receive(chunk: Buffer, length: number, lent: boolean): void {
     if (this.#closing) return
     this.#lent = lent
     this.#bodySize = 0
-    let events = this.#connection.receive(chunk)
+    let events = this.#connection.receive(chunk, length)
     if (events.length > CROWD) events = joinPieces(events)
     for (let i = 0; i < events.length; i++) {
       const event = events[i] as ConnectionEvent<Exchange>
@@ -105,7 +105,7 @@ export class Transport implements Outlet {
       }
       if (this.#closing) break
     }
-    this.#reading.received(chunk.length)
+    this.#reading.received(length)
     this.#fresh = false
     if (this.#heldParams > 0 || this.#connection.pending > 0)
       this.#hold(this.#gone ? 0 : this.#connection.heldParams)
