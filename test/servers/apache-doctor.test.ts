@@ -1,4 +1,4 @@
-/** What `fastcgi init htaccess` and `init apache` write, under Apache, and what `fastcgi doctor` says of it. */
+/** What `fastcgi init htaccess` and `init apache` write in a folder with an umlaut, under Apache, and what `fastcgi doctor` says of it. */
 import fs from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -13,7 +13,7 @@ const given = { path: String(process.env['PATH']), page: '/', user: 'root' }
 
 /** The example app without its `.fcgi`, which the command makes. */
 async function layOut(place: Place, ...words: string[]): Promise<string> {
-  const home = path.join(place.folder, 'app')
+  const home = path.join(place.folder, 'Läden')
   deploy('examples/express', home)
   fs.rmSync(path.join(home, 'app.fcgi'))
   // Another try on another port begins anew.

@@ -1,4 +1,4 @@
-/** What `fastcgi init nginx` writes, under nginx. Faults are planted in planted-faults.test.ts. */
+/** What `fastcgi init nginx` writes, under nginx, in a folder with a blank and an umlaut. Faults are planted in planted-faults.test.ts. */
 import fs from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -25,7 +25,7 @@ let app: FastcgiApp | undefined
 
 beforeAll(async () => {
   folder = temporaryFolder('doctor')
-  const home = path.join(folder, 'app')
+  const home = path.join(folder, 'mein Läden')
   deploy('examples/express', home)
   // The example has one; the command makes it.
   fs.rmSync(path.join(home, 'app.fcgi'))
@@ -66,7 +66,7 @@ async function complaints(server: WebServer): Promise<Record<string, string>> {
 
 describe('fastcgi init nginx', () => {
   it('writes a site that answers, with which the doctor is content', async () => {
-    const text = fs.readFileSync(path.join(folder, 'app/deploy/nginx.conf'), 'utf8')
+    const text = fs.readFileSync(path.join(folder, 'mein Läden/deploy/nginx.conf'), 'utf8')
     await withNginx(text, async (server) => {
       const answer = await fetch(`http://127.0.0.1:${String(server.port)}/`)
       expect(answer.status).toBe(200)
@@ -82,7 +82,7 @@ describe('an app whose descriptor 2 is the null device, as lighttpd starts it', 
     try {
       await until(() => fs.existsSync(socket), 'the socket')
       fs.chmodSync(socket, 0o666)
-      const text = fs.readFileSync(path.join(folder, 'app/deploy/nginx.conf'), 'utf8')
+      const text = fs.readFileSync(path.join(folder, 'mein Läden/deploy/nginx.conf'), 'utf8')
       await withNginx(text, async (server) => {
         expect(await complaints(server)).toEqual({
           log: expect.stringContaining("serve(app, { log: '/var/log/myapp.log' })"),

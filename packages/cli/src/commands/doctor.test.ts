@@ -85,6 +85,13 @@ describe('doctor of a file', () => {
     expect(troubles(await findings([site.file('app.fcgi')]))).toEqual([])
   })
 
+  it('warns of a path with blanks, which mod_fcgid takes for the ends of words', async () => {
+    const site = project({ 'my app/app.mjs': helloApp, 'my app/app.fcgi': scriptFor('./app.mjs') })
+    const trouble = only(await findings([site.file('my app/app.fcgi')]))
+    expect(trouble).toMatchObject({ check: 'path', verdict: 'warning' })
+    expect(trouble.fix).toContain('without blanks')
+  })
+
   it('names line ends of Windows, and its cure cures', async () => {
     const text = scriptFor('./app.mjs').replaceAll('\n', '\r\n')
     const site = project({ 'app.mjs': helloApp, 'app.fcgi': text })

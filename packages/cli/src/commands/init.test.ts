@@ -69,7 +69,80 @@ describe('configurations', () => {
   })
 })
 
+describe('configurations for paths with blanks and quotes', () => {
+  const root = "/srv/Anns Läden/it's"
+  const odd: Site = {
+    name: 'shop',
+    root,
+    script: `${root}/app.fcgi`,
+    socket: '/run/my shop/app.sock',
+    host: 'shop.test',
+    mount: '',
+  }
+  const text = (server: Parameters<typeof configFiles>[0], site = odd): string =>
+    configFiles(server, site)
+      .map((file) => file.text)
+      .join('')
+
+  it.each([
+    ['nginx', `alias "${root}/public/";\n`],
+    ['nginx', 'server "unix:/run/my shop/app.sock";\n'],
+    ['caddy', `root * "${root}/public"\n`],
+    ['haproxy', `docroot "${root}/public"\n`],
+    ['h2o', `file.dir: "${root}/public"\n`],
+  ] as const)('of %s have %s', (server, line) => {
+    expect(text(server)).toContain(line)
+  })
+
+  it('have blanks where systemd takes them, and letters of all sorts as they are', () => {
+    const spaced = { ...odd, root: '/srv/Anns Läden', script: '/srv/Anns Läden/app.fcgi' }
+    expect(text('systemd', spaced)).toContain('\nWorkingDirectory=/srv/Anns Läden\n')
+    expect(text('systemd', spaced)).toContain('\nExecStart="/srv/Anns Läden/app.fcgi"\n')
+    const letters = { ...odd, root: '/srv/läden', script: '/srv/läden/app.fcgi' }
+    expect(text('apache', letters)).toContain('ScriptAlias / /srv/läden/app.fcgi/\n')
+    expect(text('lighttpd', letters)).toContain('"bin-path" => "/srv/läden/app.fcgi"')
+    expect(text('nginx', { ...letters, socket: '/run/s.sock' })).toContain(
+      'alias /srv/läden/public/;',
+    )
+  })
+
+  it('are refused where the server has no way to write them', () => {
+    expect(() => text('systemd')).toThrow('systemd cannot be told of')
+    expect(() => text('apache')).toThrow('apache cannot be told of')
+    expect(() => text('lighttpd')).toThrow('without blanks and quotes')
+    expect(() => text('nginx', { ...odd, root: '/srv/$x' })).toThrow('nginx cannot be told of')
+    expect(() => text('caddy', { ...odd, root: '/srv/a\nb' })).toThrow('caddy cannot be told of')
+  })
+})
+
 describe('fastcgi init', () => {
+  it('in a folder with blanks, an umlaut and an apostrophe: what it writes runs, what it says is for a shell', async () => {
+    const site = project({ "it's my app.mjs": helloApp })
+    const words = ['init', 'nginx', '--entry', "it's my app.mjs", '--out', 'for nginx']
+    const { code, stdout } = await at(site, ...words)
+    expect(code).toBe(0)
+    expect(stdout).toContain("cp 'for nginx'/nginx.conf /etc/nginx/")
+    expect(stdout).toContain("--entry 'it'\\''s my app.mjs'")
+    await expectHealthy(site, 'app.fcgi')
+  })
+
+  it('says what will keep the app from loading', async () => {
+    const site = project({ 'app.js': 'const app = 1\n', 'app.ts': 'export default 1\n' })
+    expect((await at(site, 'init', 'htaccess')).stdout).toContain('Note: app.js exports nothing')
+    const old = '#!/bin/sh\necho v20.20.2\n'
+    const node = site.write('node', old)
+    fs.chmodSync(node, 0o755)
+    const typed = ['init', 'htaccess', '--force', '--entry', 'app.ts', '--node', node]
+    expect((await at(site, ...typed)).stdout).toContain(`Note: ${node} does not run app.ts`)
+  })
+
+  it('ends with 73 where a file is in the way of a folder', async () => {
+    const site = project({ 'app.mjs': helloApp, deploy: '' })
+    const { code, stderr } = await at(site, 'init', 'nginx')
+    expect(code).toBe(73)
+    expect(stderr).toContain('deploy')
+  })
+
   it('htaccess: writes an app.fcgi that runs, and .htaccess', async () => {
     const site = project({ 'app.mjs': helloApp })
     const { code, stdout } = await at(site, 'init', 'htaccess')

@@ -2,6 +2,7 @@
 import path from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { Argument, Command } from 'commander'
+import { quote } from '../doctor/interpreter.ts'
 import { findEntry, manifestOf } from '../entry.ts'
 import { ExitCode, Failure } from '../exit.ts'
 import {
@@ -12,7 +13,7 @@ import {
   recipes,
   type Site,
 } from '../init/recipes.ts'
-import { type Output, planScript, type ScriptOutputs } from '../init/script.ts'
+import { importable, type Output, planScript, type ScriptOutputs } from '../init/script.ts'
 import { showOutput, standing, writeOutput } from '../init/write.ts'
 
 const examples = `
@@ -162,8 +163,7 @@ function planAll(server: RecipeName, given: Given): Plan {
 /** A script of two lines where the web server looks for it, which runs the one in the app's folder. */
 function withDoor(inner: ScriptOutputs, door: string): ScriptOutputs {
   const [shebang] = inner.outputs.find((output) => output.path === inner.script)!.text.split('\n')
-  const target = path.relative(path.dirname(door), inner.script)
-  const text = `${shebang}\nrequire('${target}')\n`
+  const text = `${shebang}\nrequire(${importable(path.dirname(door), inner.script)})\n`
   return {
     ...inner,
     script: door,
@@ -203,8 +203,9 @@ function appName(text: string): string {
 
 function nextSteps(server: RecipeName, plan: Plan, given: Given): string {
   const { site, missing } = plan
-  const folder = path.relative(process.cwd(), path.resolve(given.out)) || '.'
-  const script = path.relative(process.cwd(), site.script)
+  const folder = quote(path.relative(process.cwd(), path.resolve(given.out)) || '.')
+  const script = quote(path.relative(process.cwd(), site.script))
+  const socket = quote(site.socket)
   const steps = [
     ...(missing === undefined ? [] : [`npm install ${missing}`]),
     `npx fastcgi doctor ${script}`,
@@ -213,7 +214,7 @@ function nextSteps(server: RecipeName, plan: Plan, given: Given): string {
   if (!recipes[server].starts(site.mount)) {
     const program = script.includes('/') ? script : `./${script}`
     steps.push(
-      `npx fastcgi init systemd${sameSite(given)}, so that the app listens on ${site.socket}; to try it at once: ${program} --listen ${site.socket} --group www-data`,
+      `npx fastcgi init systemd${sameSite(given)}, so that the app listens on ${site.socket}; to try it at once: ${program} --listen ${socket} --group www-data`,
     )
   }
   steps.push(`npx fastcgi doctor http://${site.host}${site.mount}/ ${script}`)
@@ -229,6 +230,6 @@ function sameSite(given: Given): string {
     out: given.out === 'deploy' ? undefined : given.out,
   }
   return Object.entries(said)
-    .map(([name, value]) => (value === undefined ? '' : ` --${name} ${value}`))
+    .map(([name, value]) => (value === undefined ? '' : ` --${name} ${quote(value)}`))
     .join('')
 }

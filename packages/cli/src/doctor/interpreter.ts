@@ -209,10 +209,13 @@ export function findProgram(name: string, searchPath: string): string | undefine
     .find(isProgram)
 }
 
-/** Whether this Node.js is one that the packages run on. */
-export function isNewEnough(node: string): boolean {
+/** Whether a Node.js is of a version or later; if not said, of the first that the packages run on. */
+export function isNewEnough(
+  node: string,
+  [wanted, least]: readonly [major: number, minor: number] = oldestNode,
+): boolean {
   const [major = 0, minor = 0] = versionOf(node).replace(/^v/, '').split('.').map(Number)
-  return major > oldestNode[0] || (major === oldestNode[0] && minor >= oldestNode[1])
+  return major > wanted || (major === wanted && minor >= least)
 }
 
 function isProgram(file: string): boolean {

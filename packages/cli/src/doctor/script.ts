@@ -33,7 +33,7 @@ export function checkScript(
 ): ScriptFacts {
   const text = readFileSync(file, 'latin1')
   const interpreter = checkInterpreter(file, text, searchPath, user)
-  const findings = [checkRunBit(file), ...interpreter.findings]
+  const findings = [checkRunBit(file), ...checkPath(file), ...interpreter.findings]
   const facts: ScriptFacts = {
     findings,
     node: interpreter.node,
@@ -52,6 +52,18 @@ export function checkScript(
   } else findings.push(checkAccess(file, real, user))
   facts.startable = !findings.some(({ verdict }) => verdict === 'failed')
   return facts
+}
+
+/** mod_fcgid and lighttpd make words of the path. */
+function checkPath(file: string): Finding[] {
+  if (!/\s/.test(file)) return []
+  return [
+    warning(
+      'path',
+      `the path has blanks (${file}): Apache's mod_fcgid and lighttpd take them for the ends of words, and cannot start the file`,
+      'give the folder a name without blanks (a socket of its own, behind nginx and others, does not mind)',
+    ),
+  ]
 }
 
 function checkRunBit(file: string): Finding {

@@ -5,6 +5,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { quote } from '../doctor/interpreter.ts'
+import { markPaths, writePaths } from './paths.ts'
 
 /** Web servers that can be set up, and systemd. */
 export const recipeNames = [
@@ -104,7 +106,9 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
     next: ({ name, socket, mount }, folder) => [
       // systemd makes the folder of its socket itself.
       ...(mount === ''
-        ? [`mkdir -p ${path.dirname(socket)} && chown www-data ${path.dirname(socket)}`]
+        ? [
+            `mkdir -p ${quote(path.dirname(socket))} && chown www-data ${quote(path.dirname(socket))}`,
+          ]
         : []),
       `cp ${folder}/lighttpd.conf /etc/lighttpd/conf-available/50-${name}.conf`,
       `lighty-enable-mod ${name} && systemctl reload lighttpd`,
@@ -154,10 +158,16 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
 }
 
 /** The configuration of a server for a site. */
-export function configFiles(recipe: RecipeName, site: Site): ConfigFile[] {
-  return recipes[recipe].templates(site.mount).map(([template, name]) => ({
+export function configFiles(server: RecipeName, site: Site): ConfigFile[] {
+  const script = path.basename(site.script)
+  return recipes[server].templates(site.mount).map(([template, name]) => ({
     name: name.replace('NAME', site.name),
-    text: fill(readTemplate(template), site),
+    text: writePaths(fill(readTemplate(template), markPaths(site), script), server, {
+      root: site.root,
+      script: site.script,
+      socket: site.socket,
+      folder: path.dirname(site.script),
+    }),
   }))
 }
 
@@ -167,7 +177,7 @@ export function readTemplate(name: string): string {
 }
 
 /** The examples' own names and paths, longest first, and what stands for them. */
-function fill(template: string, site: Site): string {
+function fill(template: string, site: ReturnType<typeof markPaths>, script: string): string {
   let text = template
   // "/app" as a path of the site, not as a part of a file's path.
   if (site.mount !== '') {
@@ -178,8 +188,8 @@ function fill(template: string, site: Site): string {
   const replaced: readonly (readonly [string, string])[] = [
     ['${APP}/public', `${site.root}/public`],
     ['${APP}/app.fcgi', site.script],
-    ['<Files app.fcgi>', `<Files ${path.basename(site.script)}>`],
-    ['Define APP /srv/express', `Define APP ${path.dirname(site.script)}`],
+    ['<Files app.fcgi>', `<Files ${script}>`],
+    ['Define APP /srv/express', `Define APP ${site.folder}`],
     ['/run/myapp/app.sock', site.socket],
     ['/srv/myapp/app.fcgi', site.script],
     ['/srv/myapp/www', '/var/www/html'],

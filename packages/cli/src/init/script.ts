@@ -43,7 +43,8 @@ export function planScript(plan: ScriptPlan): ScriptOutputs {
   const listens = callsListen(plan.entry)
   const adapter = listens ? '@fastcgi/core' : adapterFor(plan.entry)
   const missing = isInstalled(adapter, plan.entry) ? undefined : adapter
-  const { shebang, notes } = chooseNode(plan.node)
+  const { shebang, notes: about } = chooseNode(plan.node)
+  const notes = [...about, ...doubts(plan.entry, shebang)]
   const module = manifestOf(plan.folder)
   const isModule = module?.manifest.type === 'module'
   if (isModule && plan.fixed && module.folder === plan.folder) {
@@ -87,11 +88,7 @@ interface Form {
 }
 
 function scriptText(plan: ScriptPlan, folder: string, form: Form): string {
-  const relative = path.relative(folder, plan.entry)
-  const app = JSON.stringify(relative.startsWith('.') ? relative : `./${relative}`).replaceAll(
-    '"',
-    "'",
-  )
+  const app = importable(folder, plan.entry)
   if (form.listens) {
     return form.esm
       ? `${form.shebang}\nimport '@fastcgi/core/register'\n\nawait import(${app})\n`
@@ -103,6 +100,13 @@ function scriptText(plan: ScriptPlan, folder: string, form: Form): string {
   return `${form.shebang}\n${load}\n\nserve(() => import(${app}))\n`
 }
 
+/** A file as a string of JavaScript that `import` and `require` take from a folder. */
+export function importable(folder: string, file: string): string {
+  const relative = path.relative(folder, file)
+  const text = JSON.stringify(/^\.\.?\//.test(relative) ? relative : `./${relative}`)
+  return text.includes("'") || text.includes('\\') ? text : text.replaceAll('"', "'")
+}
+
 /** Whether an app listens by itself and exports nothing. */
 function callsListen(entry: string): boolean {
   const text = readFileSync(entry, 'utf8')
@@ -110,6 +114,22 @@ function callsListen(entry: string): boolean {
     /\.listen\s*\(/.test(text) &&
     !/export\s+default|export\s*\{[^}]*\bdefault\b|module\.exports\s*=/.test(text)
   )
+}
+
+/** What will keep the app from loading, as far as its text tells. */
+function doubts(entry: string, shebang: string): string[] {
+  const name = path.basename(entry)
+  const [, named = ''] = /^#!(\/\S*)$/.exec(shebang) ?? []
+  const node = named === '' ? (findProgram('node', serverPath) ?? process.execPath) : named
+  if (/\.[cm]?ts$/.test(name) && !isNewEnough(node, [22, 18])) {
+    return [
+      `${node} does not run ${name}: Node.js does from 22.18 on. Or compile it, and name what came of it: --entry dist/app.js`,
+    ]
+  }
+  const text = readFileSync(entry, 'utf8')
+  return /\bexports\b|\bexport\b|\.listen\s*\(/.test(text)
+    ? []
+    : [`${name} exports nothing: it must end with export default app, or module.exports = app`]
 }
 
 /** The adapter for what the app imports, else for what is installed. */
