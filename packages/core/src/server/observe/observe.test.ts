@@ -124,6 +124,38 @@ describe('status', () => {
     expect(fs.existsSync(status)).toBe(false)
   })
 
+  it('counts who was refused and who left, and how late the event loop was; no client puts HTML on the page', async () => {
+    const started = await start(
+      `status: folder + '/status', slowLog: 200, maxRequests: 1`,
+      `(req, res) => {
+        if (req.url === '/wait') return console.error('waits')
+        // A delay is told from the first look at the loop after the last question on.
+        setTimeout(() => {
+          for (const end = Date.now() + 300; Date.now() < end;);
+          res.end()
+        }, 100)
+      }`,
+    )
+    const status = path.join(started.folder, 'status')
+    const ask = async (): Promise<Status> =>
+      JSON.parse((await get(status, '/status.json')).text) as Status
+    const leaving = new AbortController()
+    const { socketPath } = started
+    const left = request({ socketPath, path: '/wait', signal: leaving.signal })
+    await started.waitForStderr(/waits/)
+    expect(await get(socketPath, '/')).toMatchObject({ status: 503 })
+    expect((await ask()).requests).toMatchObject({ active: 1, refused: 1, aborted: 0 })
+    leaving.abort()
+    await expect(left).rejects.toThrow(/abort/i)
+    await until(async () => (await ask()).requests.aborted === 1, 'it to have left')
+    await get(socketPath, '/<b>bold')
+    expect((await ask()).loopDelay.max).toBeGreaterThan(150)
+    const { text } = await get(status, '/?html')
+    expect(text).toContain('/&#60;b&#62;bold')
+    expect(text).not.toContain('<b>')
+    await stop(started)
+  })
+
   it('is told in place of the app where the web server passes the secret, not where a client does', async () => {
     const secret = 'a secret of the server'
     const started = await start(`statusSecret: '${secret}'`)
@@ -278,6 +310,21 @@ describe('slowLog', () => {
     await get(started.socketPath, '/slow?token=secret')
     await started.waitForStderr(/slow: \d+ ms, event loop \d+ % busy, 200 GET \/slow$/m)
     expect(started.stderr()).not.toContain('token')
+    await stop(started)
+  })
+
+  it('tells that the process itself computed', async () => {
+    const started = await start(
+      `slowLog: 200`,
+      `(req, res) => {
+        for (const end = Date.now() + 300; Date.now() < end;);
+        res.end()
+      }`,
+    )
+    await get(started.socketPath, '/computes')
+    await started.waitForStderr(/GET \/computes/)
+    const [, busy] = /event loop (\d+) % busy, 200 GET \/computes/.exec(started.stderr()) ?? []
+    expect(Number(busy)).toBeGreaterThan(80)
     await stop(started)
   })
 })
