@@ -34,7 +34,8 @@ export class WorkerPool {
     this.#options = options
     const { hangTimeout, loadTimeout, log } = options
     this.#refill = new Refill(() => this.#fill(), log)
-    this.#vigil = new Vigil(this.#members, { hangTimeout, log, looked: () => this.#arrange() })
+    const looked = (): void => this.#arrange()
+    this.#vigil = new Vigil(this.#members, { hangTimeout, loadTimeout, log, looked })
     this.#handover = new Handover(this.#members, loadTimeout, () =>
       log('a connection was closed: too many wait for a worker'),
     )

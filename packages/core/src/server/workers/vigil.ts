@@ -7,6 +7,8 @@ import { beatInterval } from './messages.ts'
 export interface VigilSettings {
   /** Milliseconds without a sign of life; 0: never. */
   readonly hangTimeout: number
+  /** The same for one that loads its app, where that is longer. */
+  readonly loadTimeout: number
   readonly log: (message: string, level?: LogLevel) => void
   /** Called at each look. */
   readonly looked: () => void
@@ -38,7 +40,7 @@ export class Vigil {
   }
 
   #look(): void {
-    const { hangTimeout, log, looked } = this.#settings
+    const { hangTimeout, loadTimeout, log, looked } = this.#settings
     const now = performance.now()
     const late = now - this.#last > 2 * beatInterval
     this.#last = now
@@ -46,9 +48,9 @@ export class Vigil {
     for (const member of this.#members) {
       // Where the primary itself was stopped, their signs have not been read yet.
       if (late) member.lastBeat = now
-      // While it loads, an app may block for long; `loadTimeout` is for that.
       const silent = now - member.lastBeat
-      if (hangTimeout === 0 || member.state === 'starting' || silent <= hangTimeout) continue
+      const loads = member.state === 'starting'
+      if (hangTimeout === 0 || silent <= Math.max(hangTimeout, loads ? loadTimeout : 0)) continue
       const seconds = Math.round(silent / 1000)
       log(`worker ${member.pid} has given no sign of life for ${seconds} s: killed`, 'error')
       this.hung += 1

@@ -171,6 +171,17 @@ describe('workers', () => {
     await stop(pool)
   })
 
+  it('are killed and replaced when they hang while they load their app', async () => {
+    const pool = await start('workers: 1, workerTimeout: 3000, loadTimeout: 3000', {
+      app: `console.error('hangs')\nfor (;;);`,
+    })
+    await pool.waitForStderr(/hangs/)
+    fs.writeFileSync(pool.app, workerApp('mended'))
+    expect(await ask(pool, '/1')).toMatch(/^1 mended /)
+    expect(pool.stderr()).toMatch(/worker \d+ has given no sign of life for \d+ s: killed/)
+    await stop(pool)
+  })
+
   it.each([
     ['requests', 'workerMaxRequests: 5', /has served \d+ requests: another takes its place/],
     ['memory', 'workerMaxMemory: 1', /uses \d+ MB: another takes its place/],
