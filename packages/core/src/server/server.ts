@@ -295,7 +295,8 @@ export class Server extends http.Server {
   }
 
   #warn(code: string, message: string): void {
-    const line = this.#throttle.admit(code, message, performance.now())
+    // `performance` would load node:perf_hooks, a millisecond of start-up when the first request brings a warning.
+    const line = this.#throttle.admit(code, message, process.uptime() * 1000)
     if (line === undefined) return
     try {
       this.#options.warn(code, line)
