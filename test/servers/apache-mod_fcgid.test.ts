@@ -26,15 +26,17 @@ afterAll(() => fs.rmSync(uploaded, { recursive: true, force: true }))
 function layOut(place: Place, files: Record<string, string> = {}): Record<string, string> {
   const at = (name: string): string => path.join(place.folder, name)
   fs.cpSync(path.join(uploaded, 'express'), at('express'), { recursive: true })
-  for (const folder of ['cgi-bin', 'htdocs', 'htdocs/blog']) {
+  for (const folder of ['cgi-bin', 'htdocs', 'htdocs/blog', 'htdocs/läden']) {
     fs.mkdirSync(at(folder))
     fs.copyFileSync(path.join(recipes, 'app.fcgi'), at(`${folder}/app.fcgi`))
   }
-  fs.writeFileSync(
-    at('htdocs/blog/app.fcgi'),
-    "#!/usr/bin/env node\nrequire('../../express/app.fcgi')\n",
-  )
-  for (const folder of ['htdocs', 'htdocs/blog']) {
+  for (const folder of ['blog', 'läden']) {
+    fs.writeFileSync(
+      at(`htdocs/${folder}/app.fcgi`),
+      "#!/usr/bin/env node\nrequire('../../express/app.fcgi')\n",
+    )
+  }
+  for (const folder of ['htdocs', 'htdocs/blog', 'htdocs/läden']) {
     fs.copyFileSync(path.join(recipes, 'htaccess/.htaccess'), at(`${folder}/.htaccess`))
     fs.cpSync(at('express/public'), at(`${folder}/static`), { recursive: true })
   }
@@ -258,6 +260,8 @@ describe('.htaccess alone (htaccess/.htaccess)', () => {
       ['', '//x/a%3Fb%2541'],
       ['/blog', '/x?y=1'],
       ['/blog', '//x/a%3Fb%2541'],
+      // A folder by a name beyond ASCII.
+      ['/l%C3%A4den', '/x?y=1'],
     ] as const) {
       const echo = await http({ port: server().port, target: `${mount}/api/echo${rest}` })
       expect.soft(echo.status, mount + rest).toBe(200)

@@ -47,6 +47,15 @@ describe('the client before our server', () => {
     )
   })
 
+  it('is mounted by an option, at a path of whatever letters', async () => {
+    const socketPath = await serving(
+      (req, res) => void res.end(`${req.fastcgi.mount} ${req.url}`),
+      { mount: '/läden' },
+    )
+    const response = await request({ socketPath, path: '/l%C3%A4den/x' })
+    expect(await response.text()).toBe('/l%C3%A4den /x')
+  })
+
   it('sends many requests over few kept connections', async () => {
     const socketPath = await serving((req, res) => void req.pipe(res))
     const pool = new Pool({ socketPath, maxConnections: 3 })

@@ -102,10 +102,14 @@ export class Server extends http.Server {
       },
     }
     const head: HeadOptions = {
-      mount: resolved.mount,
+      mount: resolved.mount === undefined ? undefined : asVariable(resolved.mount),
       ...(resolved.script === undefined
         ? {}
-        : { script: resolved.script, scriptAliases: resolved.scriptAliases, resolve: realPath }),
+        : {
+            script: asVariable(resolved.script),
+            scriptAliases: resolved.scriptAliases.map(asVariable),
+            resolve: realPath,
+          }),
       target: resolved.target,
       trustedProxies: resolved.trustedProxies,
       trustRemoteUser: resolved.trustRemoteUser,
@@ -440,12 +444,17 @@ const realPaths = new Map<string, string>()
 /** Paths come from the web server's configuration, a handful; a peer that makes names up gets no more than this kept. */
 const MAX_REAL_PATHS = 256
 
-/** The real path of a file; looked up once for each. The same path when there is none. */
+/** A path as it stands in a variable: a character for each byte. */
+function asVariable(path: string): string {
+  return Buffer.from(path).toString('latin1')
+}
+
+/** The real path of a file, both as in variables; looked up once for each. The same path when there is none. */
 function realPath(path: string): string {
   let real = realPaths.get(path)
   if (real === undefined) {
     try {
-      real = realpathSync(path)
+      real = realpathSync(Buffer.from(path, 'latin1'), 'latin1')
     } catch {
       real = path
     }
