@@ -102,7 +102,7 @@ export class Server extends http.Server {
       },
     }
     const head: HeadOptions = {
-      mount: resolved.mount === undefined ? undefined : asVariable(resolved.mount),
+      mount: resolved.mount,
       ...(resolved.script === undefined
         ? {}
         : {
