@@ -9,6 +9,12 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 import { PNPM } from '../scripts/setup.mjs'
+import { resolveOptions, type ResolvedOptions } from '../packages/core/src/server/options.ts'
+import {
+  defaultLoadTimeout,
+  defaultSharedIdleTimeout,
+  defaultWorkerTimeout,
+} from '../packages/core/src/server/serve-options.ts'
 import { makeProgram } from '../packages/cli/src/program.ts'
 import { makeProject } from './support/cli.ts'
 import { blocks, documents, filesBelow, read, root } from './support/documents.ts'
@@ -164,6 +170,21 @@ describe('docs/errors.md', () => {
     expect(text).toContain(`\`${code}\``)
   })
 
+  it('lists none that there is not', () => {
+    const doubts = /type MountDoubt =([^=]+)\n\n/.exec(
+      read('packages/core/src/cgi/warnings.ts'),
+    )![1]!
+    const made = [...doubts.matchAll(/'([a-z-]+)'/g)].map(
+      ([, doubt]) => `CGI_MOUNT_${doubt!.toUpperCase().replace('-', '_')}`,
+    )
+    expect(made.length).toBeGreaterThan(5)
+    for (const code of made) expect(text).toContain(`\`${code}\``)
+    const named = [...text.matchAll(/`((?:FCGI|CGI)_[A-Z_]+[A-Z])`/g)].map(([, code]) => code!)
+    for (const code of new Set(named)) {
+      expect(made.includes(code) || sources.includes(code), code).toBe(true)
+    }
+  })
+
   it('lists every check of the doctor', () => {
     const doctor = filesBelow('packages/cli/src/doctor', /(?<!\.test)\.ts$/)
       .map(read)
@@ -173,5 +194,81 @@ describe('docs/errors.md', () => {
     )
     expect(checks.length).toBeGreaterThan(20)
     for (const check of new Set(checks)) expect(text, check).toContain(`\`${check}\``)
+    const [, table] = /^## Checks of the doctor\n([^]*?)^## /m.exec(text)!
+    const told = [...table!.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell]) =>
+      [...cell!.matchAll(/`([a-z-]+)`/g)].map(([, name]) => name!),
+    )
+    for (const name of told) expect(doctor, name).toContain(`'${name}'`)
+  })
+})
+
+describe('options in the README of the core', () => {
+  const text = read('packages/core/README.md')
+  const section = (heading: string, next: string): string =>
+    text.slice(text.indexOf(`\n${heading}\n`), text.indexOf(`\n${next}`))
+  const rows = section('## Options', '## `createServer')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) => line.split(' | '))
+  /** As they stand in the sources, each once: what `serve` and `createServer` take. */
+  const options = ['options', 'serve-options', 'observe/options', 'unix-socket'].flatMap((name) =>
+    [...read(`packages/core/src/server/${name}.ts`).matchAll(/^ {2}readonly (\w+)\?:/gm)].map(
+      (match) => match[1]!,
+    ),
+  )
+  /** Of node:http, and what only tools and adapters want: docs/api has them. */
+  const others = [
+    'accept',
+    'arguments',
+    'emitter',
+    'handlerError',
+    'intercept',
+    'scriptAliases',
+    'warn',
+  ]
+
+  it('are those that there are', () => {
+    const told = rows.flatMap(([name]) =>
+      [...name!.matchAll(/`(\w+)(?=[`:])/g)].map(([, word]) => word!),
+    )
+    expect(told.length).toBeGreaterThan(40)
+    const named = told.filter((name) => !/^[%]/.test(name))
+    for (const name of named) expect([...options, 'maxHeaderSize', 'to']).toContain(name)
+    // `format` is one of `accessLog`.
+    for (const name of options.filter((each) => ![...others, 'format'].includes(each))) {
+      expect(section('## Options', '## `createServer'), name).toContain(`\`${name}`)
+    }
+  })
+
+  const units = { KiB: 1024, MiB: 1024 ** 2, s: 1000, min: 60_000 } as const
+  const limits = section('## Limits', '## `createServer')
+    .split('\n')
+    .flatMap((line) => {
+      const [, name, number, unit] = /^\| `(\w+)` \| (\d+) ?(KiB|MiB|s|min)?/.exec(line) ?? []
+      const factor = units[(unit ?? '') as keyof typeof units] ?? 1
+      return name === undefined ? [] : [{ name, told: Number(number) * factor }]
+    })
+
+  it.each(limits)('say $told for $name, and so it is', ({ name, told }) => {
+    expect(resolveOptions()[name as keyof ResolvedOptions]).toBe(told)
+  })
+
+  it('say it of every limit', () => {
+    const numbers = Object.entries(resolveOptions()).filter(
+      ([, value]) => typeof value === 'number',
+    )
+    expect([...limits.map(({ name }) => name), 'maxHeaderSize'].toSorted()).toEqual(
+      numbers.map(([name]) => name).toSorted(),
+    )
+  })
+
+  it.each([
+    { name: 'loadTimeout', told: '60 s', is: defaultLoadTimeout },
+    { name: 'workerTimeout', told: '60 s', is: defaultWorkerTimeout },
+    { name: 'sharedIdleTimeout', told: '10 min', is: defaultSharedIdleTimeout },
+  ])('say $told for $name', ({ name, told, is }) => {
+    expect(rows.find(([cell]) => cell === `| \`${name}\``)![1]).toContain(told)
+    const [, number, unit] = /^(\d+) (s|min)$/.exec(told)!
+    expect(Number(number) * units[unit as keyof typeof units]).toBe(is)
   })
 })

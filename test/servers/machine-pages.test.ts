@@ -113,7 +113,7 @@ function linesOf(page: string): string[] {
     .map(({ text }) => text)
 }
 
-describe.each(servers)('$page', ({ page, name }) => {
+describe.each(servers)('examples/servers/$name', ({ page, name }) => {
   it('works as it says', () =>
     onOne(page, async (on) => {
       let asked = 0

@@ -28,6 +28,9 @@ export interface Machine {
 /** A second on a machine that has nothing else to do. */
 const BOOT = 120_000
 
+/** No line takes longer than some seconds; what hangs is named, with the journal. */
+const LINE = 100_000
+
 /** Programs of this machine, as root finds them there. */
 const PATH = `${path.dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`
 
@@ -125,7 +128,12 @@ class RunningMachine implements Machine {
     try {
       const words = ['-t', String(first), '--all', 'sh', '-c', `cd ${folder} && ${line}`]
       const shell = spawn('nsenter', words, { env: environment(), stdio: ['ignore', log, log] })
-      const [code] = (await once(shell, 'exit')) as [number | null]
+      const timer = setTimeout(() => shell.kill('SIGKILL'), LINE)
+      const [code, signal] = (await once(shell, 'exit')) as [number | null, string | null]
+      clearTimeout(timer)
+      if (signal !== null) {
+        throw new Error(`${line}\nwas ended by ${signal}:\n${fs.readFileSync(file, 'utf8')}`)
+      }
       return { code: code ?? 1, output: fs.readFileSync(file, 'utf8') }
     } finally {
       fs.closeSync(log)
