@@ -1,10 +1,13 @@
+import { once } from 'node:events'
 import fs from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import {
   command,
   helloApp,
   makeProject,
   type Project,
+  runCli,
   scriptFor,
 } from '../../../../test/support/cli.ts'
 import { startNode } from '../../../../test/support/node-process.ts'
@@ -159,6 +162,24 @@ describe('fastcgi dev', () => {
     }
     await pageWith(url, 'three /')
     expect(shown).not.toContain('ended')
+  })
+
+  it.each([
+    ['a port that is none', ['--port', 'abc'], 64, '--port is a number'],
+    ['a mount that is none', ['--mount', 'a b'], 64, 'mount'],
+    ['a port that is taken', [], 64, 'is taken'],
+  ])('ends for %s, with the app', async (_what, words, code, says) => {
+    site = makeProject({ 'app.mjs': helloApp })
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address() as AddressInfo
+    const { code: status, stderr } = await runCli(['dev', 'app.mjs', ...words], {
+      cwd: site.folder,
+      env: { PORT: String(port) },
+    })
+    taken.close()
+    expect(stderr).toContain(says)
+    expect(status).toBe(code)
   })
 
   it('is killed, and the app ends with it', async () => {

@@ -97,6 +97,8 @@ export async function startDev(
   given: Given,
   show: (text: string) => void,
 ): Promise<DevSession> {
+  // What is wrong with the command line is said before anything is started.
+  const port = given.port === undefined ? undefined : readPort(given.port)
   const folder = mkdtempSync(path.join(os.tmpdir(), 'fastcgi-dev-'))
   const socket = path.join(folder, 'app.sock')
   const root = manifestOf(path.dirname(entry))?.folder ?? path.dirname(entry)
@@ -115,7 +117,7 @@ export async function startDev(
   }
   if (given.as !== undefined) options.as = given.as
   if (given.mount !== undefined) options.mount = given.mount
-  if (given.port !== undefined) options.port = readPort(given.port)
+  if (port !== undefined) options.port = port
   const stop = async (): Promise<void> => {
     await app.stop()
     await fallback.close()
