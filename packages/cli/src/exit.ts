@@ -1,6 +1,6 @@
 /** How the command ends: the codes of sysexits.h where one fits, so that scripts can tell the cases apart. */
 
-/** Exit codes; documented in the README and by `fastcgi help exit-codes`. */
+/** Exit codes; documented in the README and by `fastcgi --help`. */
 export const ExitCode = {
   Ok: 0,
   /** It ran, and what was looked at is not in order: a check of `doctor` failed, `get --fail` got 400 or more. */
@@ -31,7 +31,10 @@ export const exitCodes: readonly (readonly [code: ExitCode, meaning: string])[] 
   [ExitCode.NoInput, 'the file or app that was named is not there'],
   [ExitCode.Unavailable, 'nobody answers at the address, or no process runs the script for all'],
   [ExitCode.Bug, 'a bug in this command; please report it'],
-  [ExitCode.CannotCreate, 'a file is there already (see --force), or cannot be written'],
+  [
+    ExitCode.CannotCreate,
+    'a file is there already, which init leaves alone without --force, or cannot be made',
+  ],
 ]
 
 /** Ends the command with a message for people and a code for scripts. */

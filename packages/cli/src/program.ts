@@ -79,6 +79,10 @@ export async function runProgram(args: readonly string[]): Promise<ExitCode | un
       process.stderr.write(`fastcgi: ${error.message}\n`)
       return error.exitCode
     }
+    if ((error as Error).name === 'SocketFileError') {
+      process.stderr.write(`fastcgi: ${(error as Error).message}\n`)
+      return ExitCode.CannotCreate
+    }
     if (isUsage(error)) {
       process.stderr.write(`fastcgi: ${(error as Error).message}\n`)
       return ExitCode.Usage
