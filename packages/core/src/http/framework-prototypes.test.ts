@@ -17,7 +17,7 @@ function expressLike(): (() => void) & { request: object; response: object } {
 describe('classesFor', () => {
   it('makes requests and responses with the prototypes that the app would set', () => {
     const app = expressLike()
-    const { IncomingMessage, ServerResponse } = classesFor([() => {}, app], node, true)
+    const { IncomingMessage, ServerResponse } = classesFor([() => {}, app], node)
     const request = new IncomingMessage(null as never)
     const response = new ServerResponse(request)
     expect(Object.getPrototypeOf(request)).toBe(app.request)
@@ -34,15 +34,14 @@ describe('classesFor', () => {
     ['objects that are no requests', Object.assign(() => {}, { request: {}, response: {} })],
     ['one prototype of two', Object.assign(() => {}, { request: expressLike().request })],
   ])('leaves the classes alone for %s', (_name, listener) => {
-    expect(classesFor([listener], node, true)).toBe(node)
+    expect(classesFor([listener], node)).toBe(node)
   })
 
-  it('leaves them alone where V8 shares shapes by itself, and where they are classes', () => {
-    expect(classesFor([expressLike()], node, false)).toBe(node)
+  it('leaves them alone where they are classes, which cannot be called on an object', () => {
     const given = {
       ...node,
       IncomingMessage: class extends http.IncomingMessage {},
     } as unknown as MessageClasses
-    expect(classesFor([expressLike()], given, true)).toBe(given)
+    expect(classesFor([expressLike()], given)).toBe(given)
   })
 })
