@@ -42,12 +42,13 @@ export class Vigil {
   #look(): void {
     const { hangTimeout, loadTimeout, log, looked } = this.#settings
     const now = performance.now()
-    const late = now - this.#last > 2 * beatInterval
+    const late = now - this.#last - beatInterval
     this.#last = now
     looked()
     for (const member of this.#members) {
-      // Where the primary itself was stopped, their signs have not been read yet.
-      if (late) member.lastBeat = now
+      // While the primary itself stood still, their signs were not read. On a busy machine it is late again and again, and
+      // the rest counts all the same.
+      if (late > beatInterval) member.lastBeat = Math.min(now, member.lastBeat + late)
       const silent = now - member.lastBeat
       const loads = member.state === 'starting'
       if (hangTimeout === 0 || silent <= Math.max(hangTimeout, loads ? loadTimeout : 0)) continue
