@@ -14,16 +14,14 @@ export type Runner =
   /** Nobody: `reasons`. */
   | 'none'
 
-/** The commands that no test runs as they stand, each with its reason. */
+/** The commands that no test runs as they stand, with whatever options, each with its reason. */
 export const reasons: Readonly<Record<string, string>> = {
   // The run that this test is part of.
   'npm test': 'is what runs this test',
-  'npm test -- --only checks': 'is a part of the run',
   'npm run test:unit': 'is a part of the run',
   'npm run test:servers': 'is a part of the run',
   'npm run test:package': 'is the part of the run that this test is in',
   'npm run test:nodes': 'is a part of the run',
-  'npm run test:servers -- nginx': 'is a part of the run',
   'npx vitest --project unit pairs': 'watches files until it is ended',
   'npm run lint': 'is a part of the run, as "lint" and "what nobody uses"',
   'npm run typecheck': 'is a part of the run, as "types"',
@@ -41,18 +39,16 @@ export const reasons: Readonly<Record<string, string>> = {
     'writes outside of the repository',
   // Long.
   'npm run test:long': 'takes an hour',
-  'npm run test:long -- test/servers/deploys': 'takes minutes',
   'npm run fuzz': 'takes minutes',
   'npm run soak': 'takes half an hour',
-  'npm run soak -- --minutes 30': 'takes half an hour',
   'node test/suites/next/run.mjs': 'installs Next.js and takes minutes',
   'node test/suites/run.mjs --runner mocha "--args=--require test/support/env --check-leaks" express':
     'needs a clone of Express; its options are tried with --help',
   'git clone https://github.com/expressjs/express && (cd express && npm install)':
     'loads a repository of somebody else',
   // Need the registry's own answers.
+  'npm run audit': 'is a part of the run in continuous integration',
   'npm audit': 'asks the registry for weaknesses, which a mirror does not answer',
-  'npx pnpm@12.21.0 audit': 'asks the registry for weaknesses, which a mirror does not answer',
   'npm audit signatures': 'asks the registry for keys, once the packages are there',
 }
 
@@ -92,10 +88,14 @@ export const isServerPage = (file: string): boolean =>
 const application =
   /^(?:(?:npx )?fastcgi |(?:FASTCGI_LISTEN=\S+ )?node (?:app\.fcgi|--import @fastcgi\/core\/register) |app\.fcgi |chmod \+x app\.fcgi$|touch tmp\/restart\.txt$)/
 
+/** The words of `reasons` that a command is, whatever options follow. */
+export const reasonFor = (text: string): string | undefined =>
+  Object.keys(reasons).find((words) => text === words || text.startsWith(`${words} -- `))
+
 /** Who runs it; undefined for a command that nobody has thought of. */
 export function runnerOf(command: Command): Runner | 'name' | undefined {
   const { file, text } = command
-  if (reasons[text] !== undefined || (bench.test(text) && text !== 'pnpm bench --help'))
+  if (reasonFor(text) !== undefined || (bench.test(text) && text !== 'pnpm bench --help'))
     return 'none'
   if (isName(command)) return 'name'
   if (text.startsWith('npm install ')) return 'install'
