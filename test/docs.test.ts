@@ -272,3 +272,24 @@ describe('options in the README of the core', () => {
     expect(Number(number) * units[unit as keyof typeof units]).toBe(is)
   })
 })
+
+describe('docs/faq.md', () => {
+  const parts = read('docs/faq.md')
+    .split(/^#### /m)
+    .slice(1)
+
+  it('has forty questions, each with an answer of its own', () => {
+    expect(parts.map((part) => Number(/^(\d+)\. /.exec(part)?.[1]))).toEqual(
+      Array.from({ length: 40 }, (_, i) => i + 1),
+    )
+    const answers = parts.map((part) =>
+      part
+        .replace(/^.*\n/, '')
+        .replace(/^## .*/m, '')
+        .trim(),
+    )
+    for (const [i, answer] of answers.entries())
+      expect(answer.length, String(i + 1)).toBeGreaterThan(20)
+    expect(new Set(answers).size).toBe(40)
+  })
+})

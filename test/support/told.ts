@@ -70,9 +70,10 @@ const names = [
   'systemctl reload',
   'tsc -b',
   'journalctl -p err',
-  'npm publish --provenance',
+
   'node --import @fastcgi/core/register',
   'changeset publish',
+  'npm init',
   'npm run release',
 ]
 
