@@ -11,7 +11,7 @@ const HELP = `FastCGI for Node.js: benchmarks
   pnpm bench growth              how cost grows with params, body size, connections, requests in flight
   pnpm bench profile             where one implementation spends its time and what it allocates
   pnpm bench micro               the hot functions alone (mitata)
-  pnpm bench workers             four workers beside node:cluster with node:http, through nginx
+  pnpm bench workers             four workers beside node:cluster with node:http, through nginx (--impl: one of ours-…)
   pnpm bench check               the quick run, compared with results/latest.json; warns, never fails
 
 Options
@@ -33,6 +33,7 @@ Examples
   pnpm bench --case hello,json --impl ours-raw,ours-express --mode nginx --rounds 11
   pnpm bench --quick --node /opt/node-24/bin/node
   pnpm bench profile --case json --impl ours-raw
+  pnpm bench workers --impl ours-express
 `
 
 const COMMANDS: readonly string[] = ['run', 'check', 'growth', 'profile']
@@ -41,6 +42,15 @@ const COMMANDS: readonly string[] = ['run', 'check', 'growth', 'profile']
 function runMicro(index: string | undefined): void {
   const args = ['--expose-gc', '--max-semi-space-size=64', programPath('micro/micro')]
   spawnSync(process.execPath, index === undefined ? args : [...args, index], { stdio: 'inherit' })
+}
+
+/** @throws RangeError for an implementation that has no workers */
+function frameworkOf(implementation: string): string {
+  const framework = /^ours-(raw|express|koa|fastify)$/.exec(implementation)?.[1]
+  if (framework !== undefined) return framework
+  throw new RangeError(
+    `workers are compared for one of ours-raw, -express, -koa, -fastify, not ${implementation}`,
+  )
 }
 
 async function main(): Promise<void> {
@@ -76,6 +86,7 @@ async function main(): Promise<void> {
   if (command === 'workers') {
     const { runWorkers } = await import('./workers.ts')
     await runWorkers({
+      framework: frameworkOf(values.impl ?? 'ours-raw'),
       node: values.node,
       rounds: Number(values.rounds ?? 11),
       seconds: Number(values.seconds ?? 1),

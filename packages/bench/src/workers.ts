@@ -18,6 +18,8 @@ import { pairedRatio, spread, type Spread } from './statistics.ts'
 
 /** What the command line decides. */
 export interface WorkersOptions {
+  /** `raw`, `express`, `koa` or `fastify`: the app of both pools. */
+  readonly framework: string
   readonly node: string | undefined
   readonly rounds: number
   readonly seconds: number
@@ -51,12 +53,20 @@ function siteOf(id: PoolId, kept: boolean, port: number, socket: string): Site {
   return { implementation: { ...of, keepConnection: kept }, port, socket }
 }
 
-async function start(id: PoolId, socket: string, node: string | undefined): Promise<ChildProcess> {
+async function start(
+  id: PoolId,
+  socket: string,
+  { node, framework }: WorkersOptions,
+): Promise<ChildProcess> {
   const child = track(
-    spawn(node ?? process.execPath, [programPath('apps/pool-app'), id, socket, String(WORKERS)], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, NODE_ENV: 'production' },
-    }),
+    spawn(
+      node ?? process.execPath,
+      [programPath('apps/pool-app'), id, framework, socket, String(WORKERS)],
+      {
+        stdio: ['ignore', 'ignore', 'inherit'],
+        env: { ...process.env, NODE_ENV: 'production' },
+      },
+    ),
   )
   for (let waited = 0; !existsSync(socket); waited += 20) {
     if (child.exitCode !== null || waited > 20_000) throw new Error(`${id} did not start`)
@@ -87,8 +97,8 @@ export async function runWorkers(options: WorkersOptions): Promise<void> {
   endWithThisProcess(remove)
   const sockets = { ours: join(folder, 'ours.sock'), http: join(folder, 'http.sock') }
   const pools = {
-    ours: await start('ours', sockets.ours, options.node),
-    http: await start('http', sockets.http, options.node),
+    ours: await start('ours', sockets.ours, options),
+    http: await start('http', sockets.http, options),
   }
   const sites = CONTESTANTS.map(({ id, kept }, i) =>
     siteOf(id, kept, options.port + i, sockets[id]),
@@ -99,7 +109,7 @@ export async function runWorkers(options: WorkersOptions): Promise<void> {
   const text = table(rounds)
   const node = execFileSync(options.node ?? process.execPath, ['--version'], { encoding: 'latin1' })
   process.stdout.write(
-    `${text}\n\nNode ${node.trim()}, nginx ${nginxVersion()}, ${cpus().length} × ${cpus()[0]?.model}, ` +
+    `${text}\n\n${options.framework}; Node ${node.trim()}, nginx ${nginxVersion()}, ${cpus().length} × ${cpus()[0]?.model}, ` +
       `${new Date().toISOString().slice(0, 10)}; ${WORKERS} workers each, ${CONNECTIONS} connections, ` +
       `${options.rounds} rounds of ${options.seconds} s in turn; median (quartiles)\n`,
   )
