@@ -5,13 +5,16 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 
 import { allBlocks, blocks, pages, read, type Command } from '../support/documents.ts'
 import { bootMachine, type Machine } from '../support/machine.ts'
 import { until } from '../support/until.ts'
 import { temporaryFolder } from '../support/web-server.ts'
 import { commandsFor, isServerPage } from '../support/told.ts'
+
+// Some seconds each on a machine that has nothing else to do; a busy one may take minutes, and then says where it stands.
+vi.setConfig({ testTimeout: 600_000 })
 
 /** Outlives the machines: what one has deployed there the next one has. */
 let srv = ''
@@ -40,6 +43,8 @@ async function type(on: Machine, line: string): Promise<void> {
   }
 }
 
+const PATIENCE = 150_000
+
 /** Types it until it answers so: what was started in the background takes its time. */
 async function typeUntil(on: Machine, line: string, answer: RegExp): Promise<void> {
   let said = ''
@@ -49,6 +54,8 @@ async function typeUntil(on: Machine, line: string, answer: RegExp): Promise<voi
       return answer.test(said)
     },
     () => `${line} to say ${String(answer)}, not\n${said}`,
+    // Of a machine that is busy with something else.
+    PATIENCE,
   )
 }
 
