@@ -63,7 +63,10 @@ describe.each(frameworks)('serve with %s', (_name, express) => {
     return app
   }
 
-  it('gets requests and responses that have its prototypes already', async () => {
+  it.each([
+    ['a listener', false],
+    ['the listener of a server of its own', true],
+  ])('gets requests and responses that have its prototypes already, as %s', async (_how, own) => {
     const app = express()
     app.get('/', (req, res) => {
       res.json([
@@ -71,9 +74,11 @@ describe.each(frameworks)('serve with %s', (_name, express) => {
         Object.getPrototypeOf(res) === app.response,
       ])
     })
-    await start(app)
+    const ownServer = own ? http.createServer(app) : undefined
+    await start(ownServer ?? app)
     const before: boolean[] = []
-    server?.prependListener('request', (req, res) => {
+    const emitter = ownServer ?? server
+    emitter?.prependListener('request', (req: object, res: object) => {
       before.push(Object.getPrototypeOf(req) === app.request)
       before.push(Object.getPrototypeOf(res) === app.response)
     })
