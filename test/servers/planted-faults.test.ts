@@ -174,6 +174,8 @@ describe('a shared host with .htaccess', () => {
     expect((await get(server, '/crash/')).status).toBe(500)
     await server.waitForLog(/no database here/)
     await server.waitForLog(/End of script output before headers/)
+    // And where: an app that ends itself without a word would leave nothing but the line above.
+    await server.waitForLog(/crash\/app\.mjs:2[^]*FCGI_APP_EXIT/)
     const bad = await complaints(file)
     expect(bad['load']).toContain('exit code 7')
     expect(bad['load']).toContain('no database here')

@@ -2,6 +2,7 @@
 // handler throws costs its own a 500, and the log has the reason of each under the number that the page tells.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { loadApp, requestTaker } from './app.ts'
+import { watchAppExit } from './app-exit.ts'
 import { endProcess, type Call } from './call.ts'
 import { answer, type AppGate } from './gate.ts'
 import { describeError } from './log.ts'
@@ -18,14 +19,19 @@ export async function loadBehind(
   { app, options, watching, script, log }: Call,
   page: FailurePage | undefined,
 ): Promise<boolean> {
+  let loading = true
+  if (options.signals !== false) watchAppExit(log, () => loading)
   try {
     const loaded = await loadApp(app)
     const { adapt } = options
     const taker = requestTaker(adapt ? await adapt(loaded as never) : loaded)
     watching.loaded(taker)
+    // Those that have waited are answered within the next line.
+    loading = false
     gate.open(taker)
     return true
   } catch (error) {
+    loading = false
     const { locateSyntaxError } = await import('./syntax-error.ts')
     await locateSyntaxError(error, script)
     const reference = newReference()
