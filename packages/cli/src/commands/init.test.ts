@@ -221,7 +221,7 @@ describe('fastcgi init', () => {
     const { stdout } = await at(site, 'init', 'nginx', '--mount', '/shop', '--host', 'example.com')
     expect(stdout).toContain('npx fastcgi init systemd --mount /shop --host example.com, so that')
     expect(stdout).toMatch(
-      /at once: \.\/app\.fcgi --listen \/run\/[\w-]+\/app\.sock --group www-data\n/,
+      /at once: mkdir -p \/run\/[\w-]+ && \.\/app\.fcgi --listen \/run\/[\w-]+\/app\.sock --group www-data\n/,
     )
     expect(stdout).toMatch(/npx fastcgi doctor http:\/\/example\.com\/shop\/ app\.fcgi\n$/)
   })

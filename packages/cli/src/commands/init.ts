@@ -214,7 +214,7 @@ function nextSteps(server: RecipeName, plan: Plan, given: Given): string {
   if (!recipes[server].starts(site.mount)) {
     const program = script.includes('/') ? script : `./${script}`
     steps.push(
-      `npx fastcgi init systemd${sameSite(given)}, so that the app listens on ${site.socket}; to try it at once: ${program} --listen ${socket} --group www-data`,
+      `npx fastcgi init systemd${sameSite(given)}, so that the app listens on ${site.socket}; to try it at once: mkdir -p ${quote(path.dirname(site.socket))} && ${program} --listen ${socket} --group www-data`,
     )
   }
   steps.push(`npx fastcgi doctor http://${site.host}${site.mount}/ ${script}`)
