@@ -14,6 +14,9 @@ import {
 import * as raw from '../../../../test/support/raw.ts'
 import { until } from '../../../../test/support/until.ts'
 
+/** Milliseconds: five at once start up to five processes each. */
+const patience = 120_000
+
 let core: CompiledCore
 let script: string
 let number = 0
@@ -216,6 +219,7 @@ describe('idle, busy, streaming and multiplexed connections are finished', () =>
       await expectFinished(underWay)
       expect(await started.process.ended).toBe(0)
     },
+    patience,
   )
 
   it.concurrent.each(table.filter(({ workers, signal }) => workers > 0 && signal === 'SIGHUP'))(
@@ -234,6 +238,7 @@ describe('idle, busy, streaming and multiplexed connections are finished', () =>
       await next.closed
       expect(await started.process.ended).toBe(0)
     },
+    patience,
   )
 })
 
