@@ -40,7 +40,6 @@ export interface PoolSettings extends Partial<NodeProcessOptions> {
 
 export class Pools {
   readonly core: CompiledCore
-  #started: Pool[] = []
   #number = 0
 
   constructor(core: CompiledCore) {
@@ -73,7 +72,6 @@ export class Pools {
       folder,
       pids: () => lines(folder, 'pids').map(Number),
     }
-    this.#started.push(pool)
     if (log === undefined) await started.waitForStderr(/listening on/)
     else
       await until(
@@ -85,12 +83,25 @@ export class Pools {
     return { ...pool, address: { port, host: '127.0.0.1' } }
   }
 
-  /** The primaries first, so that their workers see them go; those that hang are killed by their ids. */
+  /** The primaries first, so that their workers see them go; those that hang see nothing, and are killed by their ids. */
   end(): void {
-    const left = this.#started.flatMap((pool) => pool.pids().filter((pid) => isOf(pool, pid)))
-    this.#started = []
+    const left = this.#processes()
     killLeftovers()
-    for (const pid of left) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
+    for (const pid of left) if (this.#isOurs(pid) && isAlive(pid)) process.kill(pid, 'SIGKILL')
+  }
+
+  #processes(): number[] {
+    const pids = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+    return pids.map(Number).filter((pid) => this.#isOurs(pid))
+  }
+
+  /** By the script it runs; a number may belong to another process by now. */
+  #isOurs(pid: number): boolean {
+    try {
+      return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${this.core.folder}/pool-`)
+    } catch {
+      return false
+    }
   }
 
   close(): void {
@@ -129,13 +140,4 @@ export function numbersOf({ folder }: Pool): string[] {
 function lines(folder: string, name: string): string[] {
   const file = path.join(folder, name)
   return fs.existsSync(file) ? fs.readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
-}
-
-/** A number may belong to another process by now. */
-function isOf(pool: Pool, pid: number): boolean {
-  try {
-    return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${pool.folder}/`)
-  } catch {
-    return false
-  }
 }
