@@ -76,9 +76,12 @@ async function answerOf(
   const child = spawn('bash', ['-c', `exec ${line}`], {
     cwd: folder,
     env: { PORT: '0', ...env },
+    // A group of its own: the shell that npm starts between it and the program passes no signal on.
+    detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
-  const ended = once(child, 'exit')
+  // When whoever holds its standard error has gone.
+  const ended = once(child, 'close')
   let said = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text))
   try {
@@ -92,7 +95,7 @@ async function answerOf(
     const answer = await fetch(url!)
     return `${String(answer.status)} ${await answer.text()}`
   } finally {
-    child.kill('SIGTERM')
+    process.kill(-child.pid!, 'SIGTERM')
     await ended
   }
 }
