@@ -70,18 +70,24 @@ const site = `
     }
     if (page === 'echo') return void req.pipe(res)
     res.end('well')
-  }, { stalledReaderTimeout: 1000, idleReaderTimeout: 1500 })`
+  }, { stalledReaderTimeout: 1000, idleReaderTimeout: Number(process.env.IDLE) })`
 
-async function start() {
+/** `idle`: how long a request alone on its connection may leave its body unread. */
+async function start({
+  over = 'unix',
+  idle = 1500,
+}: { over?: 'unix' | 'tcp'; idle?: number } = {}) {
   number += 1
-  const socketPath = path.join(core.folder, `pressure-${number}.sock`)
+  const listen = over === 'tcp' ? '127.0.0.1:0' : path.join(core.folder, `pressure-${number}.sock`)
   const file = core.write(`pressure-${number}.mjs`, site)
   const started = startNode({
     file,
-    env: { FASTCGI_LISTEN: socketPath, NODE_ENV: 'test' },
+    env: { FASTCGI_LISTEN: listen, NODE_ENV: 'test', IDLE: String(idle) },
   })
   await started.waitForStderr(/listening on/)
-  const peer = (): Promise<RawPeer> => connect(socketPath)
+  const port = Number(/listening on 127\.0\.0\.1:(\d+)/.exec(started.stderr())?.[1])
+  const address = over === 'tcp' ? { host: '127.0.0.1', port } : listen
+  const peer = (): Promise<RawPeer> => connect(address)
   // What is loaded and compiled on first use does not count.
   const first = await peer()
   const warm = Buffer.alloc(256 * 1024, 'w')
@@ -119,6 +125,18 @@ function hashOf(size: number): string {
   return hash.update(block.subarray(0, left)).digest('hex')
 }
 
+/** Asks for one page after the other until told to stop; gives the longest that an answer took, in milliseconds. */
+async function askOn(peer: RawPeer, from: number, stop: () => boolean): Promise<number> {
+  let longest = 0
+  for (let id = from; !stop() || id < from + 20; id++) {
+    const start = performance.now()
+    peer.write(get(id, '/'))
+    expect(bodyOf(await peer.answer(id))).toBe('well')
+    longest = Math.max(longest, performance.now() - start)
+  }
+  return longest
+}
+
 /** Counts the bytes of STDOUT by id instead of keeping them. */
 function counting(peer: RawPeer): Map<number, number> {
   const counts = new Map<number, number>()
@@ -150,24 +168,18 @@ describe(`${SIZE / MiB} MiB up`, () => {
     TIMEOUT,
   )
 
-  it(
-    'to a handler that never reads, with other requests behind it: each of them is answered',
-    async () => {
-      const { pid, peer } = await start()
+  it.each(['unix', 'tcp'] as const)(
+    'to a handler that never reads, over %s, with other requests behind it: they wait stalledReaderTimeout, whatever one that is alone may take',
+    async (over) => {
+      const { pid, peer } = await start({ over, idle: 3_600_000 })
       const grown = await growth(pid, async () => {
         const uploader = await peer()
         uploader.write(upload(1, '/never', SIZE))
-        let id = 2
-        const others = (async () => {
-          while (!uploader.has(3, 1) || id < 20) {
-            uploader.write(get(id, '/'))
-            expect(bodyOf(await uploader.answer(id))).toBe('well')
-            id++
-          }
-        })()
+        const others = askOn(uploader, 2, () => uploader.has(3, 1))
         await send(uploader, 1, SIZE)
         expect(statusOf(await uploader.answer(1))).toBe(408)
-        await others
+        // A second, the tick in which it has passed, and a machine that has much else to do.
+        expect(await others).toBeLessThan(15_000)
       })
       expect(grown).toBeLessThan(MOST)
     },
@@ -205,6 +217,26 @@ describe(`${SIZE / MiB} MiB up`, () => {
         await Promise.race([sending, new Promise((resolve) => setTimeout(resolve, 100))])
       })
       expect(grown).toBeLessThan(MOST)
+    },
+    TIMEOUT,
+  )
+
+  it(
+    'to many handlers that never read, each on a connection of its own, long after stalledReaderTimeout',
+    async () => {
+      const { pid, peer } = await start({ idle: 3_600_000 })
+      const grown = await growth(pid, async () => {
+        const body = Buffer.concat(Array.from({ length: 64 }, () => record(5, 1, block)))
+        for (let n = 0; n < 60; n++) {
+          const uploader = await peer()
+          uploader.write(upload(1, '/never', 2 * body.length), body)
+        }
+        // Looked through for others' requests they are not all at once: that would be more than 120 MiB.
+        const until = performance.now() + 4000
+        await askOn(await peer(), 1, () => performance.now() > until)
+      })
+      // Their budgets are 15 MiB.
+      expect(grown).toBeLessThan(80 * MiB)
     },
     TIMEOUT,
   )
@@ -252,10 +284,10 @@ describe(`${SIZE / MiB} MiB down`, () => {
 })
 
 describe('both ways at once on one connection', () => {
-  it(
-    'an upload nobody reads and a download the peer does not read: others are answered, and in the end all of it is there',
-    async () => {
-      const { pid, peer } = await start()
+  it.each(['unix', 'tcp'] as const)(
+    'an upload nobody reads and a download the peer does not read, over %s: others are answered, and in the end all of it is there',
+    async (over) => {
+      const { pid, peer } = await start({ over, idle: 3_600_000 })
       const grown = await growth(pid, async () => {
         const both = await peer()
         const counts = counting(both)
@@ -263,15 +295,8 @@ describe('both ways at once on one connection', () => {
         both.write(upload(1, '/never', SIZE), get(2, `/down/${SIZE}`), get(3, '/'))
         const sent = send(both, 1, SIZE)
         const other = await peer()
-        let id = 1
         let over = false
-        const others = (async () => {
-          while (!over || id < 20) {
-            other.write(get(id, '/'))
-            expect(bodyOf(await other.answer(id))).toBe('well')
-            id++
-          }
-        })()
+        const others = askOn(other, 1, () => over)
         // The body is taken, though not kept, while nothing of what waits for the peer is read.
         await sent
         both.write(get(4, '/'))
@@ -279,7 +304,7 @@ describe('both ways at once on one connection', () => {
         for (const each of [1, 2, 3, 4])
           await both.when(() => both.has(3, each), `END_REQUEST of ${each}`)
         over = true
-        await others
+        expect(await others).toBeLessThan(15_000)
         expect(counts.get(2)).toBeGreaterThanOrEqual(SIZE)
         expect(counts.get(1)).toBeLessThan(10_000)
       })

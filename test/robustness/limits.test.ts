@@ -319,6 +319,20 @@ describe('how long', () => {
     expect(await ask(peer, plain())).toMatchObject({ status: 200 })
   })
 
+  it('bodyBudget: on a kept connection an unread body within it holds nobody up', async () => {
+    const { connect } = await serving((req, res) => {
+      if (req.url !== '/stalled') res.end('well')
+    })
+    const peer = await connect()
+    const upload = requestParams('/stalled', 'POST', { CONTENT_LENGTH: '4000000' })
+    peer.write(begin(1, 1, 1), params(1, upload), stdin(1, Buffer.alloc(200_000, 'b')))
+    for (const id of [2, 3, 4]) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      peer.write(plain(id, '/behind'))
+      expect(bodyOf(await peer.answer(id))).toBe('well')
+    }
+  })
+
   it('idleReaderTimeout: the same when nobody waits', async () => {
     const { connect, log } = await serving(() => {})
     const peer = await connect()
@@ -421,7 +435,7 @@ describe("a response's head", () => {
 
 describe('answers that nobody reads', () => {
   it('GET_VALUES: the connection pauses, costs little, and goes on when they are read', async () => {
-    const { connect, server } = await serving((_req, res) => res.end('well'))
+    const { connect, log, server } = await serving((_req, res) => res.end('well'))
     const peer = await connect()
     peer.socket.pause()
     const asks = Buffer.concat(
@@ -438,6 +452,7 @@ describe('answers that nobody reads', () => {
       if (!taken) break
     }
     expect(sent).toBeLessThan(16 * 1024 * 1024)
+    expect(log).toEqual([expect.stringMatching(/maxUnread: 65536\) \[FCGI_UNREAD_ANSWERS\]$/)])
     const other = await connect()
     expect(await ask(other, plain())).toMatchObject({ status: 200 })
     peer.socket.resume()

@@ -136,6 +136,7 @@ export class Server extends http.Server {
       } as TransportContext['exchange'],
       running: 0,
       heldParams: 0,
+      peekHeld: 0,
       clock: 0,
       counts: { connections: 0, requests: 0, aborted: 0, failed: 0, refused: 0 },
       faulted: (error, socket) => {

@@ -20,6 +20,8 @@ export interface TransportContext {
   running: number
   /** Bytes of PARAMS kept on all connections for requests that are still arriving. */
   heldParams: number
+  /** Bytes read, on all connections, to see whether requests wait behind a body that nobody reads, and still held. */
+  peekHeld: number
   /**
    * Milliseconds, as the server's own ticks count them: when the next tick comes. Neither a step of the system's clock
    * nor a handler that blocks the process counts as silence of a peer.

@@ -186,6 +186,7 @@ export class Transport implements Outlet {
   #request(request: Request, params: Buffer): void {
     const context = this.#context
     context.counts.requests++
+    this.#reading.begun()
     const closing = this.#doomed || (this.#draining && this.#drainsTooLong())
     if (closing || context.running >= context.options.maxRequests) {
       context.counts.refused++
