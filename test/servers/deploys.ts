@@ -48,6 +48,9 @@ const haproxyKept: Setup = {
   moves: () => ({
     'timeout connect 5s':
       'timeout connect 5s\n    retries 3\n    retry-on conn-failure empty-response',
+    // Without this a POST is sent again, too, when its worker is killed, and done twice.
+    'default_backend myapp':
+      'http-request disable-l7-retry unless METH_GET\n    default_backend myapp',
   }),
 }
 /** A way to the app. */
