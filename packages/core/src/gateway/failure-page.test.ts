@@ -35,6 +35,25 @@ describe('failurePage', () => {
     expect(failurePage(503, error, request)).toContain('<mark>    2 │ export default (</mark>')
   })
 
+  it('leads to the advice: the doctor, with the script to give it, where the app could not be loaded', () => {
+    const given = process.argv[1]
+    onTestFinished(() => void (process.argv[1] = given as string))
+    process.argv[1] = "/home/ann's apps/<x>/app.fcgi"
+    const page = failurePage(503, new Error('no'), request)
+    expect(page).toContain('<a href="#advice">')
+    expect(page).toContain('<h2 id="advice">')
+    expect(page).toContain(
+      "npx fastcgi doctor '/home/ann'\\''s apps/<x>/app.fcgi'".replace(
+        /[&<>"']/g,
+        (character) => `&#${character.charCodeAt(0)};`,
+      ),
+    )
+    expect(page).toContain('FCGI_LOAD_FAILED')
+    process.argv[1] = '/home/ann/node_modules/@fastcgi/cli/bin/fastcgi.js'
+    expect(failurePage(503, new Error('no'), request)).toContain('npx fastcgi doctor FILE<')
+    expect(failurePage(500, new Error('no'), request)).toContain('FCGI_HANDLER_FAILED')
+  })
+
   it('hides what may be a secret', () => {
     const page = failurePage(500, 'no stack, whose source would be this very file', {
       method: 'GET',

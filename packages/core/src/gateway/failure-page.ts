@@ -49,7 +49,7 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0
 pre{overflow:auto;padding:1em;border:1px solid #8884}mark{display:block;background:#fc03}
 td{vertical-align:top;padding:0 1em 0 0;word-break:break-all}h1{font-size:1.4em}small{opacity:.7}
 </style>
-<p>${status} ${STATUS_CODES[status] ?? ''}: ${title}.</p>
+<p>${status} ${STATUS_CODES[status] ?? ''}: ${title}. <a href="#advice">What to do</a></p>
 ${errors(error)}
 <h2>Request</h2>
 <p><code>${escapeHtml(request.method)} ${escapeHtml(hideInQuery(request.url))}</code></p>
@@ -57,11 +57,29 @@ ${errors(error)}
 <table>
 ${rows(request.params)}
 </table></details>
+<h2 id="advice">What to do</h2>
+${advice(status)}
 <p><small>Shown by the development gateway alone: behind a web server the client gets a neutral page, and the error log has
-the reason. <code>npx fastcgi doctor</code> looks at files, packages and the web server's side, and says what mends
-them.</small></p>
+the reason.</small></p>
 </html>
 `
+}
+
+/** The doctor's part: it loads the app by itself, and knows the cures of what stops it. */
+function advice(status: number): string {
+  if (status !== 503) {
+    return `<p>The stack above names the line that threw. In the log of a web server this stands as <code>FCGI_HANDLER_FAILED</code>.</p>`
+  }
+  const script = process.argv[1] ?? ''
+  // Under `fastcgi dev` it is the command.
+  const file = /(?:^|\/|fastcgi(?:\.js)?)$/.test(script) ? 'FILE' : escapeHtml(quoted(script))
+  return `<p>Run the doctor on it: <code>npx fastcgi doctor ${file}</code></p>
+<p>It loads the app by itself, looks at the first line, the run bit, the Node.js found, the form of the module, packages and
+permissions, and names the cure of each. In the log of a web server this stands as <code>FCGI_LOAD_FAILED</code>.</p>`
+}
+
+function quoted(path: string): string {
+  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }
 
 function errors(error: unknown): string {
