@@ -13,7 +13,6 @@ import { PNPM } from './setup.mjs'
  */
 const kept = {
   'fastify@4': 'Fastify 4',
-  'find-my-way@8': 'the router of Fastify 4',
   '@fastify/middie@8': 'for Fastify 4',
   '@fastify/reply-from@9': 'for Fastify 4',
   'undici@5': 'what @fastify/reply-from 9 needs',
