@@ -155,12 +155,7 @@ export class Visit {
       )
       const answer = await this.#ask(this.#target('fastcgi-doctor'), 'params', filler)
       if (answer === undefined || readArrival(answer.text) === undefined) {
-        const how =
-          answer === undefined ? 'the connection is closed' : `the answer is ${answer.status}`
-        const text = `request headers of ${show(passed)} pass, and for ${show(size)} ${how}`
-        return size > 8 * kilobyte
-          ? ok('request-header', text)
-          : warning('request-header', text, adviceOn('request-header', this.#server))
+        return this.#headerLimit('request', passed, size, answer)
       }
       passed = size
     }
@@ -171,17 +166,23 @@ export class Visit {
     let passed = 0
     for (const size of headerSizes) {
       const answer = await this.#ask(this.#target('fastcgi-doctor'), `header ${size}`)
-      if (answer?.status !== 200) {
-        const how =
-          answer === undefined ? 'the connection is closed' : `the answer is ${answer.status}`
-        const text = `response headers of ${show(passed)} pass, and for ${show(size)} ${how}`
-        return size > 8 * kilobyte
-          ? ok('response-header', text)
-          : warning('response-header', text, adviceOn('response-header', this.#server))
-      }
+      if (answer?.status !== 200) return this.#headerLimit('response', passed, size, answer)
       passed = size
     }
     return ok('response-header', `response headers of ${show(passed)} pass`)
+  }
+
+  /** Above 8 kB nobody counts on it. */
+  #headerLimit(
+    side: 'request' | 'response',
+    passed: number,
+    size: number,
+    answer: Answer | undefined,
+  ): Finding {
+    const name = `${side}-header` as const
+    const how = answer === undefined ? 'the connection is closed' : `the answer is ${answer.status}`
+    const text = `${side} headers of ${show(passed)} pass, and for ${show(size)} ${how}`
+    return size > 8 * kilobyte ? ok(name, text) : warning(name, text, adviceOn(name, this.#server))
   }
 
   /** Two at once: does the beginning come before the end, and is it one process that answers both? */

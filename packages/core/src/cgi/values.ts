@@ -21,7 +21,8 @@ let lastMethod = 'GET'
 /** REQUEST_METHOD. @throws HeadError `FCGI_BAD_METHOD` */
 export function readMethod(text: string, methods: ReadonlySet<string>): string {
   const method = valueOf(text, Slot.RequestMethod)
-  // Mostly the same: no look-up, and one string for all, by which routers find their way without a look-up of theirs.
+  // Mostly the same, and found among `methods` before, which are node:http's for every server: no look-up, and one string
+  // for all, by which routers find their way without a look-up of theirs.
   if (method === lastMethod) return lastMethod
   // node:http hands CONNECT to another event and closes when nobody listens; over FastCGI there is no tunnel.
   if (!methods.has(method) || method === 'CONNECT') {

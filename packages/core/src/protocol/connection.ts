@@ -106,7 +106,7 @@ export class Connection<C> {
    * sent; after an `error` event, a `reply` with `close`, or an `end()` that returned true it
    * ignores everything.
    *
-   * @param length how many bytes of `chunk` came: a view of them would cost as much as to take a request apart
+   * @param length how many bytes of `chunk` came, where it is a buffer that is used again; spares a view of them
    */
   receive(chunk: Buffer, length: number = chunk.length): ConnectionEvent<C>[] {
     const events: ConnectionEvent<C>[] = []

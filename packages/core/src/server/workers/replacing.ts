@@ -45,6 +45,7 @@ interface Round {
 export class Replacing {
   readonly #pool: Replaceable
   readonly counts: { recycled: number; reloads: number } = { recycled: 0, reloads: 0 }
+  /** Until a worker that could not be replaced by a new one is given another try. */
   #retry: NodeJS.Timeout | undefined
   #retryPause = retryPauses.first
   #work: Promise<unknown> = Promise.resolve()
