@@ -1,6 +1,5 @@
 // A FastCGI server as a drop-in for http.createServer: it is an http.Server, so that frameworks, monitoring tools and
 // middleware see what they know, but its connections speak FastCGI.
-import { realpathSync } from 'node:fs'
 import http, { type RequestListener } from 'node:http'
 import net, { type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -14,6 +13,7 @@ import { LogThrottle } from './log-throttle.ts'
 import { resolveOptions, type ResolvedOptions, type ServerOptions } from './options.ts'
 import type { ServerCounts, TransportContext } from './transport/context.ts'
 import { Transport } from './transport/transport.ts'
+import { asVariable, realPath } from './variable-paths.ts'
 
 const methods: ReadonlySet<string> = new Set(http.METHODS)
 
@@ -444,29 +444,6 @@ type ListenArguments =
   | [options: net.ListenOptions & { fd?: number }, listener?: () => void]
   | [handle: object, backlog?: number, listener?: () => void]
   | [handle: object, listener?: () => void]
-
-const realPaths = new Map<string, string>()
-/** Paths come from the web server's configuration, a handful; a peer that makes names up gets no more than this kept. */
-const MAX_REAL_PATHS = 256
-
-/** A path as it stands in a variable: a character for each byte. */
-function asVariable(path: string): string {
-  return Buffer.from(path).toString('latin1')
-}
-
-/** The real path of a file, both as in variables; looked up once for each. The same path when there is none. */
-function realPath(path: string): string {
-  let real = realPaths.get(path)
-  if (real === undefined) {
-    try {
-      real = realpathSync(Buffer.from(path, 'latin1'), 'latin1')
-    } catch {
-      real = path
-    }
-    if (realPaths.size < MAX_REAL_PATHS) realPaths.set(path, real)
-  }
-  return real
-}
 
 /** The options of `http.createServer` that concern a request's head; Node keeps them on the server, untyped. */
 function headOf(
