@@ -74,6 +74,8 @@ describe('fastcgi dev', () => {
     expect(broken.status).toBe(503)
     expect(broken.text).toContain('SyntaxError')
     expect(broken.text).toContain('app.mjs:1')
+    // The entry, not the command that runs it.
+    expect(broken.text).toContain(`npx fastcgi doctor ${site.file('app.mjs')}<`)
     site.write('app.mjs', helloApp)
     await pageWith(url, 'hello /')
   })

@@ -19,7 +19,7 @@ describe('failurePage', () => {
     writeFileSync(path, 'one\ntwo\nconst x = <b>\nfour\n')
     const error = new Error('it <broke>', { cause: new TypeError('deep') })
     error.stack = `Error: it <broke>\n    at f (file:///x/node_modules/y/z.js:1:1)\n    at g (${pathToFileURL(path).href}:3:11)`
-    const page = failurePage(500, error, request)
+    const page = failurePage(500, error, request, undefined)
     expect(page).toContain('it &#60;broke&#62;')
     expect(page).not.toContain('<broke>')
     expect(page).toContain(`${path}:3`)
@@ -32,14 +32,13 @@ describe('failurePage', () => {
     writeFileSync(path, '// a comment\nexport default (\n')
     const error = new SyntaxError("Unexpected token '}'")
     error.stack = `${pathToFileURL(path).href}:2\nexport default (\n^\n\nSyntaxError: Unexpected token '}'\n    at compile (node:vm:1:1)`
-    expect(failurePage(503, error, request)).toContain('<mark>    2 │ export default (</mark>')
+    expect(failurePage(503, error, request, undefined)).toContain(
+      '<mark>    2 │ export default (</mark>',
+    )
   })
 
   it('leads to the advice: the doctor, with the script to give it, where the app could not be loaded', () => {
-    const given = process.argv[1]
-    onTestFinished(() => void (process.argv[1] = given as string))
-    process.argv[1] = "/home/ann's apps/<x>/app.fcgi"
-    const page = failurePage(503, new Error('no'), request)
+    const page = failurePage(503, new Error('no'), request, "/home/ann's apps/<x>/app.fcgi")
     expect(page).toContain('<a href="#advice">')
     expect(page).toContain('<h2 id="advice">')
     expect(page).toContain(
@@ -49,13 +48,14 @@ describe('failurePage', () => {
       ),
     )
     expect(page).toContain('FCGI_LOAD_FAILED')
-    process.argv[1] = '/home/ann/node_modules/@fastcgi/cli/bin/fastcgi.js'
-    expect(failurePage(503, new Error('no'), request)).toContain('npx fastcgi doctor FILE<')
-    expect(failurePage(500, new Error('no'), request)).toContain('FCGI_HANDLER_FAILED')
+    expect(failurePage(503, new Error('no'), request, undefined)).toContain(
+      'npx fastcgi doctor FILE<',
+    )
+    expect(failurePage(500, new Error('no'), request, undefined)).toContain('FCGI_HANDLER_FAILED')
   })
 
   it('hides what may be a secret', () => {
-    const page = failurePage(500, 'no stack, whose source would be this very file', {
+    const failed = {
       method: 'GET',
       url: '/reset?user=ann&access_token=s3cret&b=1',
       params: {
@@ -69,7 +69,13 @@ describe('failurePage', () => {
         HTTP_X_HTML: '<script>',
         HTTP_EMPTY_TOKEN: '',
       },
-    })
+    }
+    const page = failurePage(
+      500,
+      'no stack, whose source would be this very file',
+      failed,
+      undefined,
+    )
     expect(page).not.toContain('s3cret')
     expect(page).not.toContain('<script>')
     expect(page).toContain('access_token=(hidden)&#38;b=1')
@@ -79,7 +85,7 @@ describe('failurePage', () => {
   it.each([['a text'], [undefined], [null], [42], [{ a: 1 }], [Object.create(null)]])(
     'takes whatever was thrown: %j',
     (thrown) => {
-      expect(failurePage(500, thrown, request)).toContain('</html>')
+      expect(failurePage(500, thrown, request, undefined)).toContain('</html>')
     },
   )
 
@@ -87,6 +93,6 @@ describe('failurePage', () => {
     const error = new Error('a')
     error.cause = error
     error.stack = 'Error: a\n    at f (/gone/app.js:1:1)'
-    expect(failurePage(500, error, request)).toContain('/gone/app.js')
+    expect(failurePage(500, error, request, undefined)).toContain('/gone/app.js')
   })
 })

@@ -35,8 +35,14 @@ const SECRET =
  * An HTML page for an error; every text in it is escaped.
  *
  * @param status 503: the app could not be loaded; 500: a handler threw
+ * @param script the file that was started, as the doctor is to be given it; undefined: there is none (`node -e`)
  */
-export function failurePage(status: number, error: unknown, request: FailedRequest): string {
+export function failurePage(
+  status: number,
+  error: unknown,
+  request: FailedRequest,
+  script: string | undefined,
+): string {
   const title =
     status === 503 ? 'The application could not be loaded' : 'A handler of the application failed'
   return `<!doctype html>
@@ -58,7 +64,7 @@ ${errors(error)}
 ${rows(request.params)}
 </table></details>
 <h2 id="advice">What to do</h2>
-${advice(status)}
+${advice(status, script)}
 <p><small>Shown by the development gateway alone: behind a web server the client gets a neutral page, and the error log has
 the reason.</small></p>
 </html>
@@ -66,13 +72,11 @@ the reason.</small></p>
 }
 
 /** The doctor's part: it loads the app by itself, and knows the cures of what stops it. */
-function advice(status: number): string {
+function advice(status: number, script: string | undefined): string {
   if (status !== 503) {
     return `<p>The stack above names the line that threw. In the log of a web server this stands as <code>FCGI_HANDLER_FAILED</code>.</p>`
   }
-  const script = process.argv[1] ?? ''
-  // Under `fastcgi dev` it is the command.
-  const file = /(?:^|\/|fastcgi(?:\.js)?)$/.test(script) ? 'FILE' : escapeHtml(quoted(script))
+  const file = script === undefined ? 'FILE' : escapeHtml(quoted(script))
   return `<p>Run the doctor on it: <code>npx fastcgi doctor ${file}</code></p>
 <p>It loads the app by itself, looks at the first line, the run bit, the Node.js found, the form of the module, packages and
 permissions, and names the cure of each. In the log of a web server this stands as <code>FCGI_LOAD_FAILED</code>.</p>`

@@ -83,7 +83,10 @@ export class Serving {
     const workers = start === undefined ? this.#wanted(workersIn, mode) : 0
     this.#development = mode.type === 'gateway' || options.development === true
     if (this.#development) {
-      this.#failurePage = (await import('../gateway/failure-page.ts')).failurePage
+      const { failurePage } = await import('../gateway/failure-page.ts')
+      // Not the real path: the link a web server starts is looked at, too. Under `fastcgi dev` argv has the command.
+      const script = options.script ?? process.argv[1]
+      this.#failurePage = (...failed) => failurePage(...failed, script)
     }
     this.#guardProcess(mode)
     this.#settleEnvironment(mode)
