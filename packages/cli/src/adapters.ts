@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { RequestTaker } from '@fastcgi/core'
-import { appKind, whyNoApp, type AppKind } from './app-kind.ts'
+import { appKind, noAppIn, type AppKind } from './app-kind.ts'
 
 interface Adapter {
   adapt(app: unknown): RequestTaker | Promise<RequestTaker>
@@ -20,12 +20,12 @@ export interface Adapted {
 /**
  * @param app what the entry exports, loaded
  * @param entry its file: adapters are looked up from there
- * @throws TypeError for what is no app, Error when the adapter is not installed; both say what to do
+ * @throws NoAppError for what is no app, Error when the adapter is not installed; both say what to do
  */
 export async function adaptApp(app: unknown, entry: string): Promise<Adapted> {
   const kind = appKind(app)
   const file = path.basename(entry)
-  if (kind === undefined) throw new TypeError(whyNoApp(app, file))
+  if (kind === undefined) throw noAppIn(app, file)
   if (kind === 'server' || kind === 'listener') {
     return { kind, taker: app as RequestTaker, close: undefined }
   }

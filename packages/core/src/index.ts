@@ -7,10 +7,12 @@ export { serve } from './server/serve.ts'
 export {
   loadApp,
   isLoader,
+  whyNoApp,
   type AppLoader,
   type AppModule,
   type RequestTaker,
 } from './server/app.ts'
+export { NoAppError } from './server/no-app.ts'
 export type { AdapterOptions, ServeApp, ServeOptions } from './server/serve-options.ts'
 export { currentRequestId } from './server/observe/request-id.ts'
 export type {

@@ -204,6 +204,23 @@ describe.each(frameworks)('serve with %s', (_name, express) => {
     expect(lines.join('\n')).toContain('No Express app')
   })
 
+  it.each([
+    ['a router', () => express.Router(), 'an express.Router(), which answers nothing by itself'],
+    ['Express itself', () => express, 'Express itself: give an app, which express() makes'],
+  ])('answers 503 when it was given %s, and logs what to do', async (_what, make, said) => {
+    const lines: string[] = []
+    server = await serve(make() as never, {
+      listen: socketPath,
+      signals: false,
+      env: false,
+      log: (line: string) => void lines.push(line),
+    })
+    const response = await ask('/')
+    expect(response.status).toBe(503)
+    await response.text()
+    expect(lines.join('\n')).toContain(`No Express app, but ${said}`)
+  })
+
   it('answers 500 for a route that throws', async () => {
     const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
     const app = express()

@@ -5,7 +5,9 @@
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
 
 import {
+  NoAppError,
   serve as serveListener,
+  whyNoApp,
   type AppLoader,
   type ServeOptions,
   type Server,
@@ -46,13 +48,12 @@ export function serve(
  * Express builds `req.baseUrl` of a router upon the one it finds (`parentUrl` in router/index.js, 4 and
  * 5 alike), and leaves an `originalUrl` that is there. So the mount goes in before the app is called.
  *
- * @throws TypeError for what is no app
+ * @throws NoAppError for what is no app, such as a router
  */
 export function adapt(app: ExpressApp | HttpServer): ExpressApp | HttpServer {
   if (app instanceof http.Server) return app.prependListener('request', setBaseUrl)
-  if (typeof app !== 'function') {
-    throw new TypeError('No Express app: export the app itself, as default.')
-  }
+  const why = whyNoApp(app)
+  if (why !== undefined) throw new NoAppError('No Express app, but', why)
   const listener: ExpressApp = (req, res) => {
     setBaseUrl(req)
     return app(req, res)

@@ -127,11 +127,15 @@ describe.each(frameworks)('%s', (_name, fastify) => {
       expect(log.join('\n')).toContain('no database')
     })
 
-    it('says what is wrong with anything else', async () => {
+    it.each([
+      ['nothing', {}, 'an empty object'],
+      ['Fastify itself', fastify, 'Fastify itself'],
+      ['a plugin', (_app: unknown) => {}, 'a function or server: give what fastify() makes'],
+    ])('says what is wrong with %s', async (_what, given, said) => {
       const log: string[] = []
-      await start((() => ({ default: () => {} })) as never, log)
+      await start((() => ({ default: given })) as never, log)
       expect((await ask('/')).status).toBe(503)
-      expect(log.join('\n')).toContain('No Fastify app')
+      expect(log.join('\n')).toContain(`No Fastify app, but ${said}`)
     })
 
     it('takes an app that is ready already', async () => {

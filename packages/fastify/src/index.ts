@@ -7,7 +7,9 @@ import type { IncomingMessage, RequestListener, Server as HttpServer } from 'nod
 
 import {
   createServer,
+  NoAppError,
   serve as serveListener,
+  whyNoApp,
   type AppLoader,
   type FastcgiRequest,
   type ServeOptions,
@@ -69,11 +71,14 @@ export async function serve(
  * Makes of a Fastify app, once it is ready, the server that `serve` serves, for tools that call `serve` of
  * `@fastcgi/core` themselves. Closing the app is then their business.
  *
- * @throws TypeError for what is no app, and what a plugin throws
+ * @throws NoAppError for what is no app, and what a plugin throws
  */
 export function adapt(app: FastifyApp): Promise<HttpServer> {
   return new Served().prepare(app)
 }
+
+const other =
+  'a function or server: give what fastify() makes, not a plugin; serve() of @fastcgi/core takes a (req, res) listener or an http.Server, that of @fastcgi/express an Express app'
 
 /** An app and the server in front of it; either may be the first to close. */
 class Served {
@@ -83,9 +88,7 @@ class Served {
   /** Makes the app ready, and gives the server whose listeners take its requests. */
   async prepare(app: FastifyApp): Promise<HttpServer> {
     if (!isFastify(app)) {
-      throw new TypeError(
-        'No Fastify app: expected fastify() or a module that exports one as default.',
-      )
+      throw new NoAppError('No Fastify app, but', whyNoApp(app) ?? other)
     }
     this.#app = app
     try {

@@ -128,17 +128,25 @@ describe.each(frameworks)('serve with %s', (_name, Koa) => {
     expect(await response.json()).toMatchObject({ url: '/x' })
   })
 
-  it('says what is wrong with anything else', async () => {
+  it.each([
+    ['nothing', () => ({}), 'an empty object'],
+    ['its class', () => Koa, 'the class Application'],
+    [
+      'its listener',
+      () => new Koa().callback(),
+      'a function: give the app itself, not its callback',
+    ],
+  ])('says what is wrong with %s', async (_what, make, said) => {
     const lines: string[] = []
     const log = (line: string): number => lines.push(line)
-    server = await serve((() => ({ default: {} })) as never, {
+    server = await serve((() => ({ default: make() })) as never, {
       listen: socketPath,
       signals: false,
       env: false,
       log,
     })
     expect((await ask('/')).status).toBe(503)
-    expect(lines.join('\n')).toContain('No Koa app')
+    expect(lines.join('\n')).toContain(`No Koa app, but ${said}`)
   })
 
   it('answers 500 for what a middleware throws, and goes on', async () => {

@@ -5,7 +5,9 @@
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http'
 
 import {
+  NoAppError,
   serve as serveListener,
+  whyNoApp,
   type AppLoader,
   type FastcgiRequest,
   type ServeOptions,
@@ -62,21 +64,22 @@ function isKoa(value: unknown): value is KoaApp {
   )
 }
 
+const listener =
+  'a function: give the app itself, not its callback(); serve() of @fastcgi/core takes a (req, res) listener, that of @fastcgi/express an Express app'
+
 /** A listener as Koa makes it. */
 export type Listener = ReturnType<KoaApp['callback']>
 
 /**
  * Makes of a Koa app the listener that `serve` serves, for tools that call `serve` of `@fastcgi/core` themselves.
  *
- * @throws TypeError for what is no app
+ * @throws NoAppError for what is no app, such as a router
  */
 export function adapt(app: KoaApp | HttpServer): Listener | HttpServer {
   // A server has its listener already, and with it a context that is out of reach.
   if (app instanceof http.Server) return app
   if (!isKoa(app)) {
-    throw new TypeError(
-      'No Koa app: expected new Koa(), an http.Server or a module that exports one as default.',
-    )
+    throw new NoAppError('No Koa app, but', whyNoApp(app) ?? listener)
   }
   extendContext(app)
   return app.callback()

@@ -90,10 +90,18 @@ describe('fastcgi serve', () => {
     expect(await ask(site, '/')).toContain('503')
   })
 
-  it('says what is wrong with an export that is no app', async () => {
-    const site = project({ 'app.mjs': 'export default { fetch() {} }' })
+  it.each([
+    ['a handler of the Fetch API', '{ fetch() {} }', /getRequestListener/],
+    [
+      'a router',
+      'Object.assign((req, res, next) => {}, { handle() {}, use() {}, stack: [] })',
+      /app\.mjs exports no app, but an express\.Router\(\).*express\(\)\.use\(router\)/,
+    ],
+  ])('says what is wrong with an export that is no app: %s', async (_what, given, said) => {
+    const site = project({ 'app.mjs': `export default ${given}` })
     const app = await started(site, ['app.mjs'])
-    await app.waitForStderr(/getRequestListener/)
+    await app.waitForStderr(said)
+    expect(await ask(site, '/')).toContain('503')
   })
 
   it('serves an app that calls listen() itself', async () => {

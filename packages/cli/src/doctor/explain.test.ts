@@ -12,7 +12,7 @@ describe('explainOutput', () => {
       'Error: … was compiled against a different Node.js version using\nNODE_MODULE_VERSION 108',
       'npm rebuild',
     ],
-    [`${prefix}TypeError: The loaded module has no default export. Export`, 'export default app'],
+    [`${prefix}NoAppError: The loaded module has no default export. Export`, 'export default app'],
     [
       `${prefix}TypeError [ERR_UNKNOWN_FILE_EXTENSION]: Unknown file extension ".ts" for /a.ts`,
       '22.18',
@@ -25,11 +25,6 @@ describe('explainOutput', () => {
       'npm install @fastcgi/koa',
     ],
     ['', 'process.exit()'],
-    [`${prefix}TypeError: No Express app: export the app itself, as default.`, 'module.exports'],
-    [
-      `${prefix}TypeError: The app must be a (req, res) listener or an http.Server, not 7.`,
-      'regist',
-    ],
     [
       `${prefix}TypeError [ERR_UNKNOWN_FILE_EXTENSION]: Unknown file extension ".fcgi" for /a.fcgi`,
       'const { serve } = require',
@@ -44,6 +39,26 @@ describe('explainOutput', () => {
     [`${prefix}Error: EACCES: permission denied, open '/srv/.env'`, 'chmod /srv/.env'],
   ])('%s', (output, cure) => {
     expect(explainOutput(output).fix).toContain(cure)
+  })
+
+  it.each([
+    ['No Express app, but', "the app's file"],
+    ['The app must be a (req, res) listener or an http.Server, not', "the app's file"],
+    ['app.mjs exports no app, but', 'app.mjs'],
+  ])('says what an export is that is no app, and what to do: %s', (wanted, file) => {
+    const given =
+      'an express.Router(), which answers nothing by itself: wrap it, express().use(router)'
+    for (const origin of [
+      '',
+      " (from import('./app.js') in /srv/app.fcgi)",
+      ' (in /srv/app.mjs)',
+    ]) {
+      const output = `${prefix}NoAppError: ${wanted} ${given}${origin}\nfastcgi:     at x (/srv/y.js:1:2)\n`
+      expect(explainOutput(output)).toEqual({
+        what: `${file} exports an express.Router(), which answers nothing by itself`,
+        fix: 'wrap it, express().use(router)',
+      })
+    }
   })
 
   it('names the place of a syntax error', () => {

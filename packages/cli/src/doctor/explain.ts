@@ -106,7 +106,11 @@ const rules: readonly Rule[] = [
     }),
   ],
   [
-    /has no default export|No (?:Express|Koa|Fastify) app|The app must be a \(req, res\) listener or an http\.Server, not [^\n.]+/,
+    /(?:No \w+ app, but|The app must be a \(req, res\) listener or an http\.Server, not|(\S+) exports no app, but) ([^\n]+?): ([^\n]+?)(?: \((?:from|in) [^\n]+\))?$/m,
+    ([, file, given, fix]) => ({ what: `${file ?? "the app's file"} exports ${given}`, fix: fix! }),
+  ],
+  [
+    /has no default export/,
     ([message]) => ({
       what: `what the app's file exports is no app: ${message}`,
       fix: `export the app itself there: export default app, or module.exports = app\nor, when it calls listen() itself: ${register}`,

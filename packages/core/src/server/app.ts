@@ -1,6 +1,7 @@
 // What `serve` is given: an app, or a function that loads one.
 import http from 'node:http'
 import net from 'node:net'
+import { isClass, isExpress, mistakenFunction, NoAppError, valueGiven } from './no-app.ts'
 import type { Handler } from './options.ts'
 
 /** Something that takes requests: a listener, or a server with its own `request` listeners. */
@@ -25,18 +26,14 @@ const maxDepth = 8
 
 /** Whether a value is a loader: see {@link AppLoader}. */
 export function isLoader(app: unknown): app is () => unknown {
-  return typeof app === 'function' && app.length === 0 && !isClass(app)
-}
-
-function isClass(value: { toString(): string }): boolean {
-  return value.toString().startsWith('class')
+  return typeof app === 'function' && app.length === 0 && !isClass(app) && !isExpress(app)
 }
 
 /**
  * Runs a loader and takes default exports out of modules until an app is left.
  *
  * @throws whatever the loader throws
- * @throws TypeError when nothing was exported
+ * @throws NoAppError when nothing was exported
  */
 export async function loadApp(app: unknown): Promise<unknown> {
   let value: unknown = await app
@@ -53,22 +50,31 @@ function hasDefault(value: unknown): value is AppModule<unknown> {
   if ('default' in value && value.default !== undefined) return true
   // Only a namespace object has this tag; without a default export it can be no app.
   if ((value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] !== 'Module') return false
-  throw new TypeError(
-    'The loaded module has no default export. Export the app as default; if it calls listen() itself, use @fastcgi/core/register.',
+  throw new NoAppError(
+    'The loaded module has no default export.',
+    'Export the app as default; if it calls listen() itself, use @fastcgi/core/register',
   )
 }
 
 /**
  * Checks that a value can take requests.
  *
- * @throws TypeError that says what to pass instead
+ * @throws NoAppError that says what to pass instead
  */
 export function requestTaker(app: unknown): RequestTaker {
-  if (typeof app === 'function') return app as Handler
-  if (isHttpServer(app)) return app
-  throw new TypeError(
-    `The app must be a (req, res) listener or an http.Server, not ${kindOf(app)}. For Express, Koa and Fastify use serve() of @fastcgi/express, @fastcgi/koa and @fastcgi/fastify.`,
-  )
+  const why = whyNoApp(app)
+  if (why === undefined) return app as RequestTaker
+  throw new NoAppError('The app must be a (req, res) listener or an http.Server, not', why)
+}
+
+/**
+ * What a value is that can take no requests, such as an `express.Router()`, and behind a colon what to do about it: the
+ * end of a sentence, for the {@link NoAppError} of an adapter. Undefined for what can take them: a `(req, res)` listener,
+ * an `http.Server`.
+ */
+export function whyNoApp(value: unknown): string | undefined {
+  if (typeof value === 'function') return mistakenFunction(value)
+  return isHttpServer(value) ? undefined : valueGiven(value)
 }
 
 /**
@@ -77,11 +83,4 @@ export function requestTaker(app: unknown): RequestTaker {
  */
 export function isHttpServer(app: unknown): app is http.Server {
   return app instanceof http.Server || (app instanceof net.Server && 'headersTimeout' in app)
-}
-
-function kindOf(value: unknown): string {
-  if (value === null || typeof value !== 'object')
-    return value === undefined ? 'undefined' : typeof value
-  const name = (value as { constructor?: { name?: unknown } }).constructor?.name
-  return typeof name === 'string' && name !== 'Object' ? `an instance of ${name}` : 'an object'
 }

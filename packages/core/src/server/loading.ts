@@ -6,6 +6,7 @@ import { watchAppExit } from './app-exit.ts'
 import { endProcess, type Call } from './call.ts'
 import { answer, type AppGate } from './gate.ts'
 import { describeError } from './log.ts'
+import { tellOrigin } from './no-app.ts'
 import { failedHandler, failedLoad, newReference, type FailurePage } from './refusals.ts'
 
 /**
@@ -34,6 +35,7 @@ export async function loadBehind(
     loading = false
     const { locateSyntaxError } = await import('./syntax-error.ts')
     await locateSyntaxError(error, script)
+    tellOrigin(error, app, script)
     const reference = newReference()
     log.write(
       `the app could not be loaded, every request is answered 503: ${describeError(error)}\nFCGI_LOAD_FAILED ${reference}`,

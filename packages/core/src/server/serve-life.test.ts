@@ -163,7 +163,18 @@ describe('loading', () => {
     })
     expect(await started.ended).toBe(1)
     expect(started.stderr()).toContain(
-      'must be a (req, res) listener or an http.Server, not an object',
+      'must be a (req, res) listener or an http.Server, not an empty object',
+    )
+    // Where it was called: nothing else tells which file gave it.
+    expect(started.stderr()).toContain(file)
+  })
+
+  it('says where what is no app comes from', async () => {
+    core.write('nothing.cjs', `exports.app = (req, res) => res.end()`)
+    const started = await start(`await serve(() => import('./nothing.cjs'))`)
+    expect(await text(started.socketPath)).toMatchObject({ status: 503 })
+    expect(started.stderr()).toMatch(
+      /an object with app: give the app itself, .* \(from import\('\.\/nothing\.cjs'\) in \/.*life-\d+\.mjs\)/,
     )
   })
 })
