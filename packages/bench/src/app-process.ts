@@ -10,8 +10,8 @@ import type { Command } from './implementations.ts'
 
 /** How application processes are started. */
 export interface StartOptions {
-  /** The Node binary; undefined: the one that runs this. */
-  readonly node: string | undefined
+  /** The Node binary. */
+  readonly node: string
   readonly execArgv: readonly string[]
 }
 
@@ -95,7 +95,7 @@ export function spawnApp(command: Command, options: StartOptions): ChildProcess 
   return track(
     fork(command.file, command.args, {
       env,
-      execPath: options.node ?? process.execPath,
+      execPath: options.node,
       execArgv: [...options.execArgv],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     }),

@@ -115,7 +115,11 @@ export async function runGrowth(
       const apps = new Map<Site, AppProcess>()
       try {
         for (const site of part) {
-          const command = site.implementation.command(context.folder, site.socket)
+          const command = site.implementation.command(
+            context.folder,
+            site.socket,
+            context.start.node,
+          )
           const app = await AppProcess.start(command, site.socket, context.start)
           apps.set(site, app)
           await point(context, { ...hello, connections: 16 }, site, app)

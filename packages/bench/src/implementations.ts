@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { passengerCore, passengerVersion } from './passenger.ts'
 import { programPath, packagePath } from './program.ts'
 import { writeFileSync } from 'node:fs'
 import type { ExtraParams } from './load/request-bytes.ts'
@@ -30,7 +31,8 @@ export interface Implementation {
   readonly cases: readonly string[] | undefined
   /** Version when it can run, else why not. */
   readonly detect: () => { version: string } | { missing: string }
-  readonly command: (folder: string, socket: string) => Command
+  /** `node`: the Node binary, for a program that starts it by itself. */
+  readonly command: (folder: string, socket: string, node: string) => Command
   readonly extraParams: ExtraParams
 }
 
@@ -238,6 +240,23 @@ const phpFpm: Implementation = {
   extraParams: [['SCRIPT_FILENAME', packagePath('native/hello.php')]],
 }
 
+const passenger: Implementation = {
+  ...base,
+  // The process is Passenger's core, which starts Node by itself.
+  onNode: false,
+  id: 'passenger',
+  title: 'Phusion Passenger, core and app',
+  protocol: 'http',
+  framework: 'raw',
+  baseline: 'http-raw',
+  cases: ['hello', 'json'],
+  detect: () => {
+    const version = passengerVersion()
+    return version === undefined ? { missing: 'not installed (passenger)' } : { version }
+  },
+  command: (...where) => ({ node: false, ...passengerCore(...where) }),
+}
+
 /** Everyone, ours first and each beside the node:http it is compared with. */
 export const IMPLEMENTATIONS: readonly Implementation[] = [
   ...nodeFamily(),
@@ -247,4 +266,5 @@ export const IMPLEMENTATIONS: readonly Implementation[] = [
   go,
   phpFpm,
   libfcgi,
+  passenger,
 ]

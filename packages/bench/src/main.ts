@@ -18,7 +18,8 @@ Options
   --case ID[,ID]                 only these: hello json post upload download events connections64 multiplex idle start
   --impl ID[,ID]                 only these; node:http of the same app is added by itself
                                  ours-raw ours-express ours-koa ours-fastify, http-…, node-fastcgi-raw,
-                                 node-fastcgi-express, floor, go, php-fpm, libfcgi
+                                 node-fastcgi-express, floor, go, php-fpm, libfcgi,
+                                 passenger (hello and json only)
   --mode nginx|direct            only through nginx, or only by the load generator directly
   --node PATH                    the Node binary that runs the applications (default: this one)
   --also NAME=FILE               another build of @fastcgi/core (its index.js) beside this one; may be repeated

@@ -43,6 +43,16 @@ export function cpuMicroseconds(pid: number): number {
   return family(pid).reduce((sum, id) => sum + cpuOf(id), 0)
 }
 
+/** CPU time since the start of a process and its children, microseconds by the program's name (15 characters, as Linux keeps it). */
+export function cpuByProgram(pid: number): Map<string, number> {
+  const found = new Map<string, number>()
+  for (const id of family(pid)) {
+    const name = read(`/proc/${id}/comm`).trim()
+    found.set(name, (found.get(name) ?? 0) + cpuOf(id))
+  }
+  return found
+}
+
 /** Starts a new peak: what `peakBytes` answers afterwards is the highest since now. */
 export function resetPeak(pid: number): void {
   for (const id of family(pid)) {

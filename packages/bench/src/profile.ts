@@ -59,7 +59,7 @@ async function loaded(
 async function cpu(context: RoundContext, benchCase: BenchCase, site: Site): Promise<string> {
   const folder = join(context.folder, `profile-${site.implementation.id}-${benchCase.id}`)
   mkdirSync(folder, { recursive: true })
-  const command = site.implementation.command(context.folder, site.socket)
+  const command = site.implementation.command(context.folder, site.socket, context.start.node)
   const execArgv = ['--cpu-prof', '--cpu-prof-interval', '250', '--cpu-prof-dir', folder]
   {
     await using _app = await AppProcess.start(command, site.socket, { ...context.start, execArgv })
@@ -78,7 +78,7 @@ async function allocations(
   benchCase: BenchCase,
   site: Site,
 ): Promise<string> {
-  const command = site.implementation.command(context.folder, site.socket)
+  const command = site.implementation.command(context.folder, site.socket, context.start.node)
   await using app = await AppProcess.start(command, site.socket, context.start)
   await loaded(context, benchCase, site, 1)
   await app.startAllocationSampling()

@@ -128,7 +128,7 @@ export async function idleRound(
   benchCase: BenchCase,
   site: Site,
 ): Promise<Figures> {
-  const command = site.implementation.command(context.folder, site.socket)
+  const command = site.implementation.command(context.folder, site.socket, context.start.node)
   const execArgv = [...context.start.execArgv, '--expose-gc', '--max-semi-space-size=1']
   await using app = await AppProcess.start(command, site.socket, { ...context.start, execArgv })
   // The first connections pay for code and tables, so a few are opened and closed before.
@@ -151,7 +151,7 @@ export async function startRound(
   benchCase: BenchCase,
   site: Site,
 ): Promise<Figures> {
-  const command = site.implementation.command(context.folder, site.socket)
+  const command = site.implementation.command(context.folder, site.socket, context.start.node)
   await using app = StartingApp.spawn(command, site, context.start)
   const job = { ...jobFor(benchCase, 'direct', site, 0), connections: 1 }
   for (;;) {

@@ -5,6 +5,7 @@
 import { AppProcess } from './app-process.ts'
 import type { BenchCase, Mode } from './cases.ts'
 import type { Site } from './nginx.ts'
+import { cpuByProgram } from './process-figures.ts'
 import { FIGURES, type Figures, type Measurement } from './results.ts'
 import { check, idleRound, loadRound, NO_FIGURES, startRound, type RoundContext } from './round.ts'
 import { pairedRatio, spread } from './statistics.ts'
@@ -46,10 +47,21 @@ async function oneRound(
 }
 
 async function open(context: RoundContext, benchCase: BenchCase, site: Site): Promise<Contestant> {
-  const command = site.implementation.command(context.folder, site.socket)
+  const command = site.implementation.command(context.folder, site.socket, context.start.node)
   if (benchCase.kind !== 'load') return { site, app: undefined, rounds: [], failure: undefined }
   const app = await AppProcess.start(command, site.socket, context.start)
   return { site, app, rounds: [], failure: undefined }
+}
+
+/** Who the CPU time went to, where several programs count together as one implementation. */
+function logShares(context: RoundContext, benchCase: BenchCase, { site, app }: Contestant): void {
+  const programs = [...cpuByProgram(app?.pid ?? 0)]
+  if (programs.length < 2) return
+  const total = programs.reduce((sum, [, micros]) => sum + micros, 0)
+  const shares = programs.map(([name, micros]) => `${name} ${Math.round((micros / total) * 100)} %`)
+  context.log(
+    `${benchCase.id}: ${site.implementation.id}: CPU since its start: ${shares.join(', ')}`,
+  )
 }
 
 /** Runs one case in all its modes and gives one measurement per implementation and mode. */
@@ -87,6 +99,7 @@ export async function runCase(
         contestant.failure = undefined
       }
     }
+    for (const contestant of contestants) logShares(context, benchCase, contestant)
   } finally {
     for (const { app } of contestants) await app?.[Symbol.asyncDispose]()
   }

@@ -136,7 +136,7 @@ export async function runAll(options: RunOptions): Promise<void> {
       client,
       wrk: wrk !== undefined,
       seconds: options.seconds,
-      start: { node: options.node, execArgv: [] },
+      start: { node: options.node ?? process.execPath, execArgv: [] },
       log: (line) => void process.stderr.write(`${line}\n`),
     }
     await act(context, sites, options, circumstances(options, versions, missing))
