@@ -80,7 +80,7 @@ const rows: readonly Row[] = [
     name: 'slowLog',
     kind: 'time',
     value: 'TIME',
-    help: 'a line for each request that takes longer',
+    help: 'a line for each request that takes longer, while it runs and at its end',
   },
   { name: 'requestIds', kind: 'flag', help: 'console lines begin with the id of their request' },
   {

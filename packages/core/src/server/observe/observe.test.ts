@@ -276,7 +276,7 @@ describe('accessLog', () => {
       return `${body}|${response.stderr}`
     }
     expect(await ask('/parts')).toMatch(
-      /^one, two\|GET \/parts 200 8\n\S+ \[\d+\] slow: \d+ ms, .* GET \/parts\n$/,
+      /^one, two\|(?:.*still running.*\n)?GET \/parts 200 8\n\S+ \[\d+\] slow: (?:ended after )?\d+ ms, .* GET \/parts\n$/,
     )
     expect(await ask('/a', { REQUEST_METHOD: 'HEAD' })).toMatch(/^\|HEAD \/a 200 0\n/)
     expect(await ask('/h', { SERVER_SOFTWARE: 'HAProxy 2.6.12' })).toBe('two|')
@@ -308,9 +308,95 @@ describe('slowLog', () => {
     )
     await get(started.socketPath, '/quick')
     await get(started.socketPath, '/slow?token=secret')
-    await started.waitForStderr(/slow: \d+ ms, event loop \d+ % busy, 200 GET \/slow$/m)
+    // Where the machine was busy a look came in between.
+    await started.waitForStderr(
+      /slow: (?:ended after )?\d+ ms, event loop \d+ % busy, 200 GET \/slow$/m,
+    )
     expect(started.stderr()).not.toContain('token')
     await stop(started)
+  })
+
+  /** Answers when `/go` is asked for; `/stream` has begun by then, and of `/big` more is sent than a connection holds. */
+  const held = `(() => {
+    const waiting = []
+    return (req, res) => {
+      if (req.url === '/go') {
+        for (const other of waiting.splice(0)) other.end('late')
+        return res.end()
+      }
+      if (req.url === '/big') {
+        // Computes, so that no look comes before its end.
+        for (const end = Date.now() + 60; Date.now() < end;);
+        return res.end(Buffer.alloc(32 * 1024 * 1024))
+      }
+      if (req.url === '/stream') res.write('early, ')
+      waiting.push(res)
+    }
+  })()`
+
+  it('tells of a request that hangs while it does, once, and of its end', async () => {
+    const started = await start(`slowLog: 50, requestIds: true`, held)
+    const { socketPath } = started
+    await get(socketPath, '/go')
+    const hanging = get(socketPath, '/hang?token=secret')
+    await started.waitForStderr(
+      /slow: still running after \d+ ms, event loop \d+ % busy, no answer yet id \S+ GET \/hang$/m,
+    )
+    // Whoever comes later is told of by a later look.
+    const stream = get(socketPath, '/stream')
+    await started.waitForStderr(/slow: still running after .*, 200 begun id \S+ GET \/stream$/m)
+    expect(started.stderr().match(/still running.* \/hang$/gm)).toHaveLength(1)
+    await get(socketPath, '/go')
+    expect(await hanging).toMatchObject({ status: 200, text: 'late' })
+    expect((await stream).text).toBe('early, late')
+    await started.waitForStderr(/slow: ended after \d+ ms, .* 200 id \S+ GET \/stream$/m)
+    const lines = started.stderr().match(/\S+ \[\d+\] slow: .* GET \/hang$/gm) ?? []
+    expect(lines).toHaveLength(2)
+    expect(lines[1]).toMatch(/slow: ended after \d+ ms, .*, 200 id/)
+    // By this time and the id the two are known to be of one request.
+    expect(lines[1]!.split(' ', 1)).toEqual(lines[0]!.split(' ', 1))
+    expect(started.stderr()).not.toContain('token')
+    await stop(started)
+  })
+
+  it('tells of a client that has gone, and of one that does not read its answer', async () => {
+    const started = await start(`slowLog: 50`, held)
+    const leaving = new AbortController()
+    const { socketPath } = started
+    const left = request({ socketPath, path: '/hang', signal: leaving.signal })
+    const unread = await request({ socketPath, path: '/big' })
+    await started.waitForStderr(/still running after .*, no answer yet GET \/hang$/m)
+    await started.waitForStderr(/still running after .*, 200 being sent GET \/big$/m)
+    leaving.abort()
+    await expect(left).rejects.toThrow(/abort/i)
+    await started.waitForStderr(/slow: ended after \d+ ms, .*, 499 GET \/hang$/m)
+    expect((await unread.text()).length).toBe(32 * 1024 * 1024)
+    await started.waitForStderr(/slow: ended after \d+ ms, .*, 200 GET \/big$/m)
+    await stop(started)
+  })
+
+  it('tells the web server while the request runs, and nothing more once its last line is written', async () => {
+    const started = await start(`slowLog: { threshold: 50, to: 'web-server' }`, held)
+    const { socketPath } = started
+    // The app is loaded then: no request waits for it.
+    await get(socketPath, '/go')
+    // Of HAProxy's the lines go to descriptor 2, where none is dropped for coming after the end.
+    const params = { SERVER_SOFTWARE: 'HAProxy 2.6.12' }
+    const unread = await request({ socketPath, path: '/big', params })
+    const stream = await request({ socketPath, path: '/stream' })
+    const body = stream.text()
+    await until(() => stream.stderr.includes('still running'), 'the line')
+    await get(socketPath, '/go')
+    expect(await body).toBe('early, late')
+    expect(stream.stderr).toMatch(
+      /^.*still running after .*, 200 begun GET \/stream\n.*slow: ended after .*, 200 GET \/stream\n$/,
+    )
+    // It has been looked at, too: it came first.
+    await unread.text()
+    await stop(started)
+    expect(started.stderr().match(/\S+ \[\d+\] slow: .* GET \/big$/gm)).toEqual([
+      expect.stringMatching(/ slow: \d+ ms, .*, 200 GET \/big$/),
+    ])
   })
 
   it('tells that the process itself computed', async () => {

@@ -32,6 +32,24 @@ type Loop = ReturnType<typeof performance.eventLoopUtilization>
 /** nginx's status for a client that went away before there was an answer. */
 const clientGone = 499
 
+/** A request that runs. */
+interface Running {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly id: string | undefined
+  /** Of its arrival; the connection forgets it with its end. */
+  readonly remoteAddress: string | undefined
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+  readonly started: number
+  readonly loop: Loop | undefined
+  /** The slow log has a line of it that says that it still runs. */
+  told: boolean
+}
+
+/** Milliseconds between looks for requests that are slow and still run. */
+const lookEvery = 1000
+
 /** Answers a request for the status. */
 export type StatusAnswer = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -40,6 +58,9 @@ export class Observer {
   readonly #duties: Duties
   /** Those that waited for the app come by again. */
   readonly #seen = new WeakSet<IncomingMessage>()
+  /** Those that the slow log may have to tell of before they end, in the order they came. */
+  readonly #running = new Set<Running>()
+  #looking: NodeJS.Timeout | undefined
   #loaded = false
 
   constructor(duties: Duties) {
@@ -76,37 +97,67 @@ export class Observer {
 
   #time(request: IncomingMessage, response: ServerResponse, id: string | undefined): void {
     const { socket } = request
-    const { remoteAddress } = socket
-    const startedAt = Date.now()
-    const started = performance.now()
-    const loop = this.#duties.slow ? performance.eventLoopUtilization() : undefined
-    const finished = (status: number, aborted: boolean, bytes: number): Finished => {
-      const duration = performance.now() - started
-      return { request, response, startedAt, duration, status, aborted, bytes, remoteAddress, id }
-    }
     const { accessLog, slow } = this.#duties
+    const running: Running = {
+      request,
+      response,
+      id,
+      remoteAddress: socket.remoteAddress,
+      startedAt: Date.now(),
+      started: performance.now(),
+      loop: slow ? performance.eventLoopUtilization() : undefined,
+      told: false,
+    }
+    if (slow?.lines) {
+      this.#running.add(running)
+      this.#looking ??= setInterval(() => this.#look(slow.threshold), lookEvery).unref()
+    }
     if (accessLog?.lines.early === true || slow?.lines?.early === true) {
       beforeEnd(response, (bytes) =>
-        this.#log(finished(response.statusCode, false, bytes), true, loop),
+        this.#log(running, over(running, response.statusCode, false, bytes), true),
       )
     }
     response.once('close', () => {
+      this.#running.delete(running)
       const status = response.headersSent ? response.statusCode : clientGone
       const bytes = Math.max(0, socket.bytesWritten - headLength(response))
-      const over = finished(status, !response.writableFinished, bytes)
-      this.#log(over, false, loop)
-      if (slow && over.duration >= slow.threshold) this.#note(over)
+      const finished = over(running, status, !response.writableFinished, bytes)
+      this.#log(running, finished, false)
+      if (slow && finished.duration >= slow.threshold) this.#note(finished)
     })
   }
 
-  #log(finished: Finished, early: boolean, loop: Loop | undefined): void {
+  /** Once a second, while requests run: which have become slow? One that never ends would else be told of never. */
+  #look(threshold: number): void {
+    const lines = this.#duties.slow?.lines
+    const now = performance.now()
+    for (const running of this.#running) {
+      const duration = now - running.started
+      if (duration < threshold) break
+      // Once told, it is not looked at again.
+      this.#running.delete(running)
+      // Where its line had to be written before its end, it is.
+      if (lines?.early === true && running.response.writableEnded) continue
+      running.told = true
+      lines?.write(
+        slowLine(running, `still running after ${Math.round(duration)} ms`, stageOf(running)),
+        running.request,
+      )
+    }
+    if (this.#running.size > 0) return
+    clearInterval(this.#looking)
+    this.#looking = undefined
+  }
+
+  #log(running: Running, finished: Finished, early: boolean): void {
     const { accessLog, slow } = this.#duties
-    const { request } = finished
+    const { request, duration, status } = finished
     const isNow = ({ early: own = false }: Lines): boolean => own === early
     if (accessLog && isNow(accessLog.lines))
       accessLog.lines.write(accessLog.line(finished), request)
-    if (slow?.lines && isNow(slow.lines) && finished.duration >= slow.threshold) {
-      slow.lines.write(slowLine(finished, loop), request)
+    if (slow?.lines && isNow(slow.lines) && duration >= slow.threshold) {
+      const took = `${running.told ? 'ended after ' : ''}${Math.round(duration)} ms`
+      slow.lines.write(slowLine(running, took, String(status)), request)
     }
   }
 
@@ -121,15 +172,31 @@ export class Observer {
   }
 }
 
-/** A busy loop: this process computed, for this request or others. An idle one: it waited, for a database say. */
-function slowLine(
-  { request, startedAt, duration, status, id }: Finished,
-  loop: Loop | undefined,
-): string {
+function over(
+  { request, response, id, remoteAddress, startedAt, started }: Running,
+  status: number,
+  aborted: boolean,
+  bytes: number,
+): Finished {
+  const duration = performance.now() - started
+  return { request, response, startedAt, duration, status, aborted, bytes, remoteAddress, id }
+}
+
+/** How far a response is that has not ended: a stream that is meant to last is told from a handler that hangs. */
+function stageOf({ response }: Running): string {
+  if (!response.headersSent) return 'no answer yet'
+  return `${response.statusCode} ${response.writableEnded ? 'being sent' : 'begun'}`
+}
+
+/**
+ * A busy loop: this process computed, for this request or others. An idle one: it waited, for a database say. The time is
+ * that of the arrival, so that two lines about one request begin alike.
+ */
+function slowLine({ request, startedAt, loop, id }: Running, took: string, answer: string): string {
   const busy = Math.round(performance.eventLoopUtilization(loop).utilization * 100)
   const mark = id === undefined ? '' : ` id ${id}`
   const what = quoted(`${request.method} ${pathOf(targetOf(request))}`)
-  return `${new Date(startedAt).toISOString()} [${process.pid}] slow: ${Math.round(duration)} ms, event loop ${busy} % busy, ${status}${mark} ${what}`
+  return `${new Date(startedAt).toISOString()} [${process.pid}] slow: ${took}, event loop ${busy} % busy, ${answer}${mark} ${what}`
 }
 
 function pathOf(url: string | undefined): string {

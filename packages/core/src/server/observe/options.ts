@@ -18,7 +18,7 @@ export interface AccessLogOptions {
 
 /** What counts as slow. */
 export interface SlowLogOptions {
-  /** Milliseconds from the request's arrival to the end of its response. */
+  /** Milliseconds from the request's arrival to the end of its response, or until a look finds that it still runs. */
   readonly threshold: number
   /** As for the access log. Default: the log of errors. */
   readonly to?: LineTarget | undefined
@@ -49,7 +49,10 @@ export interface ObserveOptions {
   readonly ping?: string | undefined
   /** A line for each request the app is given. True: `combined`, to descriptor 2. Default false. */
   readonly accessLog?: boolean | AccessLogFormat | AccessLogOptions | undefined
-  /** A line for each request that takes longer than so many milliseconds. Default none. */
+  /**
+   * A line for each request that takes longer than so many milliseconds; of one that still runs then, within a second, and
+   * another at its end. Default none.
+   */
   readonly slowLog?: number | SlowLogOptions | undefined
   /**
    * Each request gets an id, from Apache's UNIQUE_ID or the param REQUEST_ID where the web server passes one, and what
