@@ -221,6 +221,17 @@ describe.each(frameworks)('serve with %s', (_name, express) => {
     expect(lines.join('\n')).toContain(`No Express app, but ${said}`)
   })
 
+  it('warns of a function with one parameter, which is no listener', async () => {
+    const lines: string[] = []
+    server = await serve(((_request: unknown) => {}) as never, {
+      listen: socketPath,
+      signals: false,
+      env: false,
+      log: (line: string) => void lines.push(line),
+    })
+    await vi.waitFor(() => expect(lines.join('\n')).toContain('one parameter'), 10_000)
+  })
+
   it('answers 500 for a route that throws', async () => {
     const logged = vi.spyOn(console, 'error').mockImplementation(() => {})
     const app = express()

@@ -58,6 +58,8 @@ export function adapt(app: ExpressApp | HttpServer): ExpressApp | HttpServer {
     setBaseUrl(req)
     return app(req, res)
   }
+  // By this `serve` sees that it is none, and warns.
+  if (app.length === 1) Object.defineProperty(listener, 'length', { value: 1 })
   // By these `serve` knows with which prototypes Express wants its requests and responses.
   const { request, response } = app as ExpressApp & { request?: object; response?: object }
   return Object.assign(listener, { request, response })

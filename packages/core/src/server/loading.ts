@@ -9,6 +9,10 @@ import { describeError } from './log.ts'
 import { tellOrigin } from './no-app.ts'
 import { failedHandler, failedLoad, newReference, type FailurePage } from './refusals.ts'
 
+/** It may look for its response elsewhere; but of most such functions no request would ever have an answer, without a word. */
+const oneParameter =
+  'warning: the app is a function with one parameter, where a listener has two, (req, res). If it takes a Request and returns a Response, as handlers of the Fetch API do, make a listener of it, such as getRequestListener(handler) of @hono/node-server'
+
 /**
  * Loads the app and opens the gate to it.
  *
@@ -26,6 +30,7 @@ export async function loadBehind(
     const loaded = await loadApp(app)
     const { adapt } = options
     const taker = requestTaker(adapt ? await adapt(loaded as never) : loaded)
+    if (typeof taker === 'function' && taker.length === 1) log.write(oneParameter)
     watching.loaded(taker)
     // Those that have waited are answered within the next line.
     loading = false

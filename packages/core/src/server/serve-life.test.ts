@@ -169,6 +169,14 @@ describe('loading', () => {
     expect(started.stderr()).toContain(file)
   })
 
+  it('warns of a function that has no parameter for the response', async () => {
+    const started = await start(`await serve((request) => new Response('x'))`)
+    await started.waitForStderr(/warning: the app is a function with one parameter.*getRequestList/)
+    const listener = await start(`await serve((req, res) => res.end('x'))`)
+    expect(await text(listener.socketPath)).toMatchObject({ text: 'x' })
+    expect(listener.stderr()).not.toContain('parameter')
+  })
+
   it('says where what is no app comes from', async () => {
     core.write('nothing.cjs', `exports.app = (req, res) => res.end()`)
     const started = await start(`await serve(() => import('./nothing.cjs'))`)
