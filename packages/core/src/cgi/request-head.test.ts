@@ -158,6 +158,45 @@ describe('readRequestHead: pairs', () => {
     expect(refusal(() => read(body, { maxHeaderSize: 39 }))).toBe('431 FCGI_HEADERS_TOO_LARGE')
   })
 
+  it('knows the names of the request before, short ones and those that nearly are the same', () => {
+    // Each list twice, since the first time teaches what comes next.
+    const lists: Pairs[] = [
+      [
+        ['', 'a'],
+        ['', 'b'],
+        ['X', 'c'],
+        ['XY', 'd'],
+        ['XYZ', 'e'],
+        ['WXYZ', 'f'],
+      ],
+      [
+        ['HTTP_AB', '1'],
+        ['HTTP_ABCD', '2'],
+        ['HTTP_ABCDEFGHI', '3'],
+      ],
+      [
+        ['HTTP_XB', '1'],
+        ['HTTP_ABCX', '2'],
+        ['HTTP_ABCDEXGHI', '3'],
+      ],
+      [
+        ['HTTP_AX', '1'],
+        ['HTTP_ABXD', '2'],
+        ['HTTP_XBCDEFGHI', '3'],
+      ],
+    ]
+    for (const list of [...lists, ...lists, ...lists.toReversed()]) {
+      const { headers, text } = read(list)
+      expect(Object.entries(readParams(Buffer.from(text, 'latin1')))).toEqual(
+        Object.entries(Object.fromEntries([...least, ...list])),
+      )
+      const wanted = list.filter(([name]) => name.startsWith('HTTP_'))
+      expect(Object.entries(headers)).toEqual(
+        wanted.map(([name, value]) => [name.slice(5).toLowerCase(), value]),
+      )
+    }
+  })
+
   it('never lets the table of names grow, whatever a peer invents', () => {
     setFlagsFromString('--expose-gc')
     const gc = runInNewContext('gc') as () => void

@@ -20,6 +20,7 @@ import {
 } from './values.ts'
 import { lookUp, Slot, SLOTS, startOfBlock } from './variables.ts'
 import { webServerOf } from './web-server.ts'
+import { hasControl, memoryOf, sameWords } from './words.ts'
 
 export type { HeadOptions, RequestHead } from './head.ts'
 export { HeadError } from './head-error.ts'
@@ -36,6 +37,8 @@ export { normalizeMount } from './request-target.ts'
 export function readRequestHead(block: Buffer, options: HeadOptions): RequestHead {
   const length = block.length
   const text = block.latin1Slice(0, length)
+  const memory = memoryOf(block)
+  const offset = block.byteOffset
   const headers: Record<string, string | string[]> = {}
   const rawHeaders: string[] = []
   const { maxPairs, maxNameLength, maxValueLength } = options
@@ -75,14 +78,12 @@ export function readRequestHead(block: Buffer, options: HeadOptions): RequestHea
       if (nul < position) throw new HeadError(400, 'FCGI_NUL_IN_PARAM', 'a param holds a NUL byte')
     }
 
-    // Written out where the guess is right: a call costs as much as the comparison.
     let variable = previous.next
-    let same = 0
-    if (variable !== undefined && variable.bytes.length === nameLength) {
-      const { bytes } = variable
-      while (same < nameLength && block[nameStart + same] === bytes[same]) same++
-    }
-    if (variable === undefined || same !== nameLength) {
+    if (
+      variable === undefined ||
+      variable.length !== nameLength ||
+      !sameWords(memory, offset + nameStart, offset + valueStart, variable)
+    ) {
       variable = lookUp(block, nameStart, nameLength, previous)
     }
     previous = variable
@@ -93,10 +94,7 @@ export function readRequestHead(block: Buffer, options: HeadOptions): RequestHea
       ends[slot] = position
     }
     if (rule === Rule.None) continue
-    for (let i = valueStart; i < position; i++) {
-      const byte = block[i]!
-      if (byte < 32 ? byte !== 9 : byte === 127) throw badHeader()
-    }
+    if (hasControl(memory, offset + valueStart, offset + position)) throw badHeader()
     if (rule === Rule.Body) continue
     size += nameLength - 5 + valueLength
     if (rule === Rule.Dropped) continue

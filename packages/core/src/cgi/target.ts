@@ -3,7 +3,7 @@
 
 /** Latin-1 text with every byte percent-encoded that may not stand in a path (RFC 3986 §3.3); `/` stays. */
 export function encodePath(path: string): string {
-  if (/^[\w!$&'()*+,\-./:;=@~]*$/.test(path)) return path
+  if (path === '' || /^[\w!$&'()*+,\-./:;=@~]*$/.test(path)) return path
   return path.replace(
     /[^\w!$&'()*+,\-./:;=@~]/g,
     (byte) => '%' + byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0'),
@@ -108,7 +108,7 @@ export function reduceTarget(
     if (byte === 35 && stop === end) stop = i
   }
   const target = text.slice(start, stop)
-  if (target.startsWith('/') || target === '*') return target
+  if (block[start] === 47 || target === '*') return target
   const origin = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i.exec(target)
   if (origin === null) return undefined
   const rest = target.slice(origin[0].length)

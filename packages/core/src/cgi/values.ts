@@ -3,6 +3,7 @@
 import type { RequestHead } from './head.ts'
 import { badHeader, HeadError } from './head-error.ts'
 import { Slot, SLOTS } from './variables.ts'
+import { hasControl, memoryOf } from './words.ts'
 
 // Written and read within one call of readRequestHead, so one pair of arrays serves all requests.
 /** Offset of the value of each {@link Slot} in the block, -1 for one that is missing. */
@@ -61,8 +62,9 @@ export function readAddress(block: Buffer, text: string, slot: number): string |
     }
     if (byte > 90 && byte < 97 && byte !== 95) return undefined
   }
-  const address = text.slice(start, end)
-  return address.startsWith('unix:') ? undefined : address
+  // No address begins so.
+  if (end - start >= 5 && text.startsWith('unix:', start)) return undefined
+  return text.slice(start, end)
 }
 
 /** A port, undefined for what is none. */
@@ -83,13 +85,13 @@ export function readPort(block: Buffer, slot: number): number | undefined {
 export function isEncrypted(text: string): boolean {
   const https = valueOf(text, Slot.Https)
   if (https !== '' && /^(?:on|1|true)$/i.test(https)) return true
-  return valueOf(text, Slot.RequestScheme) === 'https'
+  const start = starts[Slot.RequestScheme]!
+  return start >= 0 && ends[Slot.RequestScheme]! - start === 5 && text.startsWith('https', start)
 }
 
 /** Node's parser refuses control bytes in a value, tab excepted. */
 export function checkValue(block: Buffer, slot: number): void {
-  for (let i = starts[slot]!; i < ends[slot]!; i++) {
-    const byte = block[i]!
-    if (byte < 32 ? byte !== 9 : byte === 127) throw badHeader()
-  }
+  const { byteOffset } = block
+  if (hasControl(memoryOf(block), byteOffset + starts[slot]!, byteOffset + ends[slot]!))
+    throw badHeader()
 }
