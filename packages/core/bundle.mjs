@@ -1,5 +1,5 @@
-// After `tsc -b`: joins the modules of dist/ into lib/. A process that serves loads `index.js`, what that shares with a
-// relay, and a few lines of the bundler's; what is seldom wanted stays in files of its own, which are imported when it is. To load some 80 small modules costs a process 55 ms of CPU, to load these files 14 (Node 20.19.0, two
+// After `tsc -b`: joins the modules of dist/ into lib/. A process that serves loads `index.js` and what that shares with a
+// relay; what is seldom wanted stays in files of its own, which are imported when it is. To load some 80 small modules costs a process 55 ms of CPU, to load these files 14 (Node 20.19.0, two
 // shared cores, 28 November 2026; bench: `pnpm bench --case start`), and under mod_fcgid a process starts while a
 // client waits. The text stays readable: nothing is minified, comments stay (they cost less than can be measured),
 // types are tsc's.

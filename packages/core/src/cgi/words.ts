@@ -31,9 +31,11 @@ export interface Words {
 export function inWords(bytes: Uint8Array): Words {
   const { length } = bytes
   if (length < 4) return { length: -1, words: new Int32Array(0), lastWord: 0 }
-  const own = new DataView(bytes.buffer, bytes.byteOffset, length)
-  const words = Int32Array.from({ length: length >> 2 }, (_, i) => own.getInt32(4 * i, true))
-  return { length, words, lastWord: own.getInt32(length - 4, true) }
+  const memory = memoryOf(bytes)
+  const start = bytes.byteOffset
+  const words = new Int32Array(length >> 2)
+  for (let i = 0; i < words.length; i++) words[i] = memory.getInt32(start + 4 * i, true)
+  return { length, words, lastWord: memory.getInt32(start + length - 4, true) }
 }
 
 /** Whether the bytes from `start` to `end` are those of `known`, whose length is the same. */

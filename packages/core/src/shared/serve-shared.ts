@@ -3,6 +3,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { isatty } from 'node:tty'
 
+import { accessRule } from '../server/addresses.ts'
 import { watchFiles } from '../server/changed.ts'
 import { inspectDescriptor } from '../server/descriptor.ts'
 import { entryScript } from '../server/entry.ts'
@@ -51,7 +52,7 @@ export async function serve(
 }
 
 async function serveAlone(app: unknown, options: ServeOptions): Promise<void> {
-  const whole = await import('../server/serve.ts')
+  const whole = await import('../index.ts')
   await whole.serve(app as ServeApp, options)
 }
 
@@ -94,7 +95,7 @@ async function openRelay(
   const relay = await Relay.open(script, (message) => log.write(message))
   if (!relay) return false
   shutdown.listen(() => log.reopen())
-  const admits = await admission(options, (message) => log.write(message))
+  const admits = admission(options, (message) => log.write(message))
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true })
   await listen(server)
   let accepted = 0
@@ -133,13 +134,12 @@ async function openRelay(
 }
 
 /** The relay knows the peer, so it decides who may connect. */
-async function admission(
+function admission(
   { allow }: ServeOptions,
   log: (message: string) => void,
-): Promise<(socket: Socket) => boolean> {
+): (socket: Socket) => boolean {
   const addresses = process.env.FCGI_WEB_SERVER_ADDRS
   if (allow === undefined && !addresses?.trim()) return () => true
-  const { accessRule } = await import('../server/addresses.ts')
   const { admits, warnings } = accessRule(allow, addresses)
   for (const warning of warnings) log(warning)
   return ({ remoteAddress }) => admits({ remoteAddress })

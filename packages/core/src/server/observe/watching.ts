@@ -5,7 +5,7 @@ import type { Server } from '../server.ts'
 import type { Shutdown } from '../shutdown.ts'
 import type { FigureTaker } from './figures.ts'
 import type { Observation } from './observation.ts'
-import { isObserved, type ObserveOptions } from './options.ts'
+import { isObserved, resolveObserveOptions, type ObserveOptions } from './options.ts'
 import type { Status } from './status.ts'
 
 /** The watch over a process, if any. */
@@ -38,7 +38,6 @@ export class Watching {
   /** Opens the status socket where there is to be one. Default: it tells of this process. */
   async openSocket(server: Server, status?: () => Status): Promise<void> {
     if (this.#options.status === undefined) return
-    const { resolveObserveOptions } = await import('./options.ts')
     const { openStatusSocket } = await import('./status-socket.ts')
     const { status: options } = resolveObserveOptions(this.#options)
     const known = status ?? ((): Status => (this.#observation as Observation).status())
