@@ -26,6 +26,13 @@ function paramsOf(request: Buffer): Buffer {
 
 const helloParams = paramsOf(hello)
 const jsonParams = paramsOf(json)
+/** What proxies and a CDN add to a browser's headers. */
+const manyHeaders = Array.from({ length: 15 }, (_, i): [string, string] => [
+  `X-Added-On-The-Way-${i}`,
+  `value ${i}`,
+])
+const many = { ...shape('json'), headers: [...shape('json').headers, ...manyHeaders] }
+const manyParams = paramsOf(fastcgiRequest(many, 1, true))
 const document = Buffer.from(JSON.stringify(DOCUMENT))
 const documentText = document.toString()
 const lines =
@@ -46,6 +53,7 @@ function hot(name: string, operation: () => unknown): void {
 group('decode PARAMS (cgi/request-head)', () => {
   hot('20 params', () => rooms.readRequestHead(helloParams, HEAD_OPTIONS))
   hot('31 params, a browser', () => rooms.readRequestHead(jsonParams, HEAD_OPTIONS))
+  hot('46 params, a browser behind proxies', () => rooms.readRequestHead(manyParams, HEAD_OPTIONS))
   hot('every param, when asked for', () => rooms.readParams(jsonParams))
 })
 

@@ -5,6 +5,7 @@
 import { correctForwarded } from './forwarded.ts'
 import type { HeadOptions, RequestHead } from './head.ts'
 import { badHeader, HeadError } from './head-error.ts'
+import { headerObject } from './header-object.ts'
 import { addHeader, Rule } from './header-rules.ts'
 import { readBody, setHeader } from './request-body.ts'
 import { readTarget } from './request-target.ts'
@@ -39,7 +40,7 @@ export function readRequestHead(block: Buffer, options: HeadOptions): RequestHea
   const text = block.latin1Slice(0, length)
   const memory = memoryOf(block)
   const offset = block.byteOffset
-  const headers: Record<string, string | string[]> = {}
+  const headers = headerObject()
   const rawHeaders: string[] = []
   const { maxPairs, maxNameLength, maxValueLength } = options
   const joinAll = options.joinDuplicateHeaders === true
