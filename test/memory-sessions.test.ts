@@ -20,11 +20,15 @@ afterEach(() => {
 })
 
 /** The log of a process that a web server started, after two visits of one client. */
-async function logOf(framework: 'express' | 'koa' | 'fastify', app: string): Promise<string> {
+async function logOf(
+  framework: 'express' | 'koa' | 'fastify',
+  app: string,
+  given = "() => import('./app.cjs')",
+): Promise<string> {
   const site = makeProject(
     {
       'app.cjs': app,
-      'app.fcgi': `const { serve } = require('@fastcgi/${framework}')\nserve(() => import('./app.cjs'))\n`,
+      'app.fcgi': `const { serve } = require('@fastcgi/${framework}')\nserve(${given})\n`,
     },
     [`@fastcgi/${framework}`],
   )
@@ -73,6 +77,10 @@ module.exports = app
     const log = await logOf('fastify', app(''))
     expect(named(log)).toBe(1)
     expect(log).toContain('@fastify/secure-session')
+  })
+
+  it('in memory is named where the app is there before serve() is called', async () => {
+    expect(named(await logOf('fastify', app(''), "require('./app.cjs')"))).toBe(1)
   })
 
   it.each([

@@ -28,6 +28,7 @@ export interface FastifyApp {
   close(): unknown
   hasRequestDecorator(name: string): boolean
   decorateRequest(name: string, value: never): unknown
+  register(plugin: never): unknown
   addHook(name: 'onClose', hook: () => Promise<void>): unknown
   addHook(
     name: 'onRequest',
@@ -96,7 +97,7 @@ class Served {
       app.addHook('onClose', async () => {
         this.server?.close()
       })
-      showSessions(app)
+      app.register(sessionsShown as never)
     } catch (error) {
       // An app that is ready already takes neither; request.raw.fastcgi is there all the same.
       if (!isStarted(error)) throw error
@@ -115,19 +116,24 @@ const sessionLooks = 200
 
 /**
  * Puts the store of @fastify/session where `serve` finds that of express-session, to warn of sessions in the memory of
- * one of several processes.
+ * one of several processes. Loaded last, so that it is known whether there is one: a hook costs each request 0.1 µs.
+ * (bench: `pnpm bench --case hello --impl ours-fastify`)
  */
-function showSessions(app: FastifyApp): void {
-  let left = sessionLooks
-  app.addHook('onRequest', (request, _reply, done) => {
-    if (left > 0) {
-      left--
-      const { sessionStore } = request as { sessionStore?: unknown }
-      if (sessionStore !== undefined) Object.assign(request.raw, { sessionStore })
-    }
-    done()
-  })
+function sessionsShown(app: FastifyApp, _options: unknown, done: Done): void {
+  if (app.hasRequestDecorator('sessionStore')) {
+    let left = sessionLooks
+    app.addHook('onRequest', (request, _reply, next) => {
+      if (left > 0) {
+        left--
+        const { sessionStore } = request as { sessionStore?: unknown }
+        if (sessionStore !== undefined) Object.assign(request.raw, { sessionStore })
+      }
+      next()
+    })
+  }
+  done()
 }
+Object.assign(sessionsShown, { [Symbol.for('skip-override')]: true })
 
 function isStarted(error: unknown): boolean {
   return /ALREADY_LISTENING|already listening|AVV_ERR_.*ROOT_PLG_BOOTED|DEC_AFTER_START/.test(
