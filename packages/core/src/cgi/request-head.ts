@@ -19,9 +19,9 @@ import {
   starts,
   valueOf,
 } from './values.ts'
-import { lookUp, Slot, SLOTS, startOfBlock } from './variables.ts'
+import { isNamed, lookUp, Slot, SLOTS, startOfBlock } from './variables.ts'
 import { webServerOf } from './web-server.ts'
-import { hasControl, memoryOf, sameWords } from './words.ts'
+import { hasControl, memoryOf } from './words.ts'
 
 export type { HeadOptions, RequestHead } from './head.ts'
 export { HeadError } from './head-error.ts'
@@ -82,8 +82,7 @@ export function readRequestHead(block: Buffer, options: HeadOptions): RequestHea
     let variable = previous.next
     if (
       variable === undefined ||
-      variable.length !== nameLength ||
-      !sameWords(memory, offset + nameStart, offset + valueStart, variable)
+      !isNamed(variable, memory, offset + nameStart, offset + valueStart)
     ) {
       variable = lookUp(block, nameStart, nameLength, previous)
     }

@@ -37,8 +37,8 @@ function setsPrototypes(listener: unknown, classes: MessageClasses): boolean {
   return request instanceof classes.IncomingMessage && response instanceof classes.ServerResponse
 }
 
-/** Node's are functions from before there were classes, and can be called on an object that is there. */
-function isClass(constructor: { toString(): string }): boolean {
+/** Whether a function was written as a class, which can only be called by `new`. Node's own are from before there were any. */
+export function isClass(constructor: { toString(): string }): boolean {
   return constructor.toString().startsWith('class')
 }
 

@@ -1,7 +1,8 @@
 // What `serve` is given: an app, or a function that loads one.
 import http from 'node:http'
 import net from 'node:net'
-import { isClass, isExpress, mistakenFunction, NoAppError, valueGiven } from './no-app.ts'
+import { isClass } from '../http/framework-prototypes.ts'
+import { isExpress, mistakenFunction, NoAppError, valueGiven } from './no-app.ts'
 import type { Handler } from './options.ts'
 
 /** Something that takes requests: a listener, or a server with its own `request` listeners. */

@@ -1,6 +1,8 @@
 // What users hand over in the place of an app: a router, the framework itself, an app of another framework, what a
 // CommonJS file exports that exports nothing. Told apart by what they have, so that any copy and version is recognised.
 
+import { isClass } from '../http/framework-prototypes.ts'
+
 /** What was given can take no requests: the message says what it is, and what to give instead. */
 export class NoAppError extends TypeError {
   override readonly name: string = 'NoAppError'
@@ -34,11 +36,6 @@ export function mistakenFunction(value: object): string | undefined {
 /** Express, 4 or 5, not yet called. It has no parameters, and so looks like a loader. */
 export function isExpress(value: object): boolean {
   return has(value, 'Router', 'static') && has(at(value, 'application') ?? {}, 'handle', 'listen')
-}
-
-/** Whether a value was written as a class. */
-export function isClass(value: { toString(): string }): boolean {
-  return value.toString().startsWith('class')
 }
 
 const appItself = 'give the app itself, as default export or module.exports'
