@@ -190,23 +190,10 @@ describe.each(frameworks)('serve with %s', (_name, express) => {
     expect(await where.json()).toMatchObject({ baseUrl: '/app', url: '/where' })
   })
 
-  it('answers 503 when what was loaded is no app, and logs why', async () => {
-    const lines: string[] = []
-    server = await serve(async () => ({ default: {} as never }), {
-      listen: socketPath,
-      signals: false,
-      env: false,
-      log: (line: string) => void lines.push(line),
-    })
-    const response = await ask('/')
-    expect(response.status).toBe(503)
-    await response.text()
-    expect(lines.join('\n')).toContain('No Express app')
-  })
-
   it.each([
     ['a router', () => express.Router(), 'an express.Router(), which answers nothing by itself'],
     ['Express itself', () => express, 'Express itself: give an app, which express() makes'],
+    ['a loader of no app', () => async () => ({ default: {} }), 'an empty object, which is what'],
   ])('answers 503 when it was given %s, and logs what to do', async (_what, make, said) => {
     const lines: string[] = []
     server = await serve(make() as never, {
