@@ -43,7 +43,7 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
   /** Content waiting for the outlet: latin1 text while it can be, chunks from the first byte array on. */
   text = ''
   chunks: Uint8Array[] | undefined
-  #done: WriteCallback[] | WriteCallback | undefined
+  #done: WriteCallbacks
   #waiting = 0
   #inFlight = 0
   #outputBegun = false
@@ -396,9 +396,9 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
   /**
    * The outlet takes what waits: `text` or `chunks` are its own from here on.
    *
-   * @returns what to call when the bytes are out, or could not go; only the first call counts
+   * @returns whom to tell when the bytes are out: for {@link sent}
    */
-  taken(): WriteCallback {
+  take(): WriteCallbacks {
     const done = this.#done
     const bytes = this.#waiting
     this.text = ''
@@ -408,20 +408,20 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     this.#inFlight += bytes
     this.socket.bytesWritten += bytes
     if (bytes > 0) this.headSent = true
-    let called = false
-    return (error) => {
-      if (called) return
-      called = true
-      this.#inFlight -= bytes
-      if (typeof done === 'function') done(error)
-      else if (done !== undefined) for (const callback of done) callback(error)
-      // The connection broke behind our last word: from Node 24 on such a response neither finishes nor closes by itself.
-      if (error && !this.over) this.abort()
-      if (this.#needDrain && !error && this.unsent === 0 && !this.over) {
-        this.#needDrain = false
-        this.socket.emit('drain')
-        drained(this.response)
-      }
+    return done
+  }
+
+  /** So many bytes that were taken are out, or with an error could not go. */
+  sent(bytes: number, done: WriteCallbacks, error?: Error | null): void {
+    this.#inFlight -= bytes
+    if (typeof done === 'function') done(error)
+    else if (done !== undefined) for (const callback of done) callback(error)
+    // The connection broke behind our last word: from Node 24 on such a response neither finishes nor closes by itself.
+    if (error && !this.over) this.abort()
+    if (this.#needDrain && !error && this.unsent === 0 && !this.over) {
+      this.#needDrain = false
+      this.socket.emit('drain')
+      drained(this.response)
     }
   }
 
@@ -512,6 +512,9 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     process.nextTick(emitClose, response)
   }
 }
+
+/** Whom to tell of a write, if anybody. */
+type WriteCallbacks = WriteCallback[] | WriteCallback | undefined
 
 /** FCGI_DATA as a stream. As with an IncomingMessage its loss is no uncaught exception where nobody listens for it. */
 function dataStream(exchange: Exchange): Readable {
