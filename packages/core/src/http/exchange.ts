@@ -178,11 +178,11 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     if (requestStart.hasSubscribers) {
       requestStart.publish({ request, response, socket, server: this.server })
     }
-    response.assignSocket(socket as never)
+    assign(response, socket)
     if (this.server.timeout > 0) socket.setTimeout(this.server.timeout)
-    response.on('finish', () => this.#finished())
-    if (context.handlerError !== undefined)
-      response.on('error', (error: unknown) => this.#unheard(error))
+    ;(response as Owned)[ownExchange] = this
+    response.on('finish', onFinish)
+    if (context.handlerError !== undefined) response.on('error', onError)
     if (this.role === filterRole) this.#data = dataStream(this)
     // One resource a request: without it AsyncLocalStorage.enterWith() leaks into the next request of the same read.
     new AsyncResource('FASTCGIREQUEST').runInAsyncScope(emitRequest, undefined, this, this.#context)
@@ -271,7 +271,7 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     const cut = this.#started && !this.bodyComplete
     if (cut) this.#announceError(eofError())
     this.#announceLoss()
-    this.socket.emit('close', cut)
+    this.#announceClose(cut)
   }
 
   /** Bytes of the body that wait for the app to read them. */
@@ -450,8 +450,15 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     // A real socket closes at the end of this turn of the event loop: what the app still does in it is not disturbed.
     setImmediate(() => {
       this.#announceLoss()
-      this.socket.emit('close', error !== undefined)
+      this.#announceClose(error !== undefined)
     })
+  }
+
+  #announceClose(withError: boolean): void {
+    const { response, socket } = this
+    // First, as the listener that `assignSocket` would have added has listened for longer than any app.
+    if (socket._httpMessage === response) emitClose(response)
+    socket.emit('close', withError)
   }
 
   #announceError(error: Error): void {
@@ -495,12 +502,13 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
   }
 
   /** An error of the response that the app does not listen for (a write after its end) would end the process. */
-  #unheard(error: unknown): void {
+  unheard(error: unknown): void {
     if (this.response.listenerCount('error') > 1) return
     this.#context.handlerError?.(error, this.request, this.response)
   }
 
-  #finished(): void {
+  /** The response has been written to its end, and has gone. */
+  finished(): void {
     const { request, response, socket } = this
     if (responseFinish.hasSubscribers) {
       responseFinish.publish({ request, response, socket, server: this.server })
@@ -508,13 +516,42 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
     if (this.over) return
     this.over = !this.reading
     dump(request)
-    response.detachSocket(socket as never)
+    detach(response, socket)
     process.nextTick(emitClose, response)
   }
 }
 
 /** Whom to tell of a write, if anybody. */
 type WriteCallbacks = WriteCallback[] | WriteCallback | undefined
+
+/** Where a response has its exchange: so all share two listeners, in the place of two new functions for each. */
+const ownExchange = Symbol('exchange')
+
+type Owned = ServerResponse & { [ownExchange]?: Exchange }
+
+function onFinish(this: Owned): void {
+  this[ownExchange]?.finished()
+}
+
+function onError(this: Owned, error: unknown): void {
+  this[ownExchange]?.unheard(error)
+}
+
+/**
+ * `response.assignSocket(socket)`, but for the listener on 'close', in whose place {@link Exchange} closes the response.
+ * So most requests need no table of listeners on their socket, of which Node makes one with the first listener and
+ * another with the last that goes. (bench: `pnpm bench micro`, "whole request": 4 % with the tables alone)
+ */
+function assign(response: ServerResponse, socket: StandInSocket): void {
+  socket._httpMessage = response
+  ;(response as { socket: unknown }).socket = socket
+  response.emit('socket', socket)
+}
+
+function detach(response: ServerResponse, socket: StandInSocket): void {
+  socket._httpMessage = null
+  ;(response as { socket: unknown }).socket = null
+}
 
 /** FCGI_DATA as a stream. As with an IncomingMessage its loss is no uncaught exception where nobody listens for it. */
 function dataStream(exchange: Exchange): Readable {

@@ -39,6 +39,10 @@ export interface StandInOwner {
   timedOut(): void
 }
 
+/** An EventEmitter whose table of listeners is made when the first one comes, as Node itself does where there is none. */
+const LateEmitter = function () {} as unknown as typeof EventEmitter
+;(LateEmitter as { prototype: EventEmitter }).prototype = EventEmitter.prototype
+
 /**
  * Stands in for the `net.Socket` (or `tls.TLSSocket`) of a request served over FastCGI: `req.socket`, `res.socket`.
  *
@@ -46,7 +50,7 @@ export interface StandInOwner {
  * 'timeout', 'error', and what Node's own http calls. `write()` and `end()` work while a response is attached; reading
  * from it gives nothing, since the body belongs to the request.
  */
-export class StandInSocket extends EventEmitter {
+export class StandInSocket extends LateEmitter {
   readonly #owner: StandInOwner
   #timer: NodeJS.Timeout | undefined
   #timerDelay = 0
