@@ -17,14 +17,20 @@ export function valueOf(text: string, slot: number): string {
   return start < 0 ? '' : text.slice(start, ends[slot]!)
 }
 
+/** Whether a slot has this value, which is not empty. Makes no string of it. */
+export function isAt(text: string, slot: number, value: string): boolean {
+  const start = starts[slot]!
+  return start >= 0 && ends[slot]! - start === value.length && text.startsWith(value, start)
+}
+
 let lastMethod = 'GET'
 
 /** REQUEST_METHOD. @throws HeadError `FCGI_BAD_METHOD` */
 export function readMethod(text: string, methods: ReadonlySet<string>): string {
-  const method = valueOf(text, Slot.RequestMethod)
   // Mostly the same, and found among `methods` before, which are node:http's for every server: no look-up, and one string
   // for all, by which routers find their way without a look-up of theirs.
-  if (method === lastMethod) return lastMethod
+  if (isAt(text, Slot.RequestMethod, lastMethod)) return lastMethod
+  const method = valueOf(text, Slot.RequestMethod)
   // node:http hands CONNECT to another event and closes when nobody listens; over FastCGI there is no tunnel.
   if (!methods.has(method) || method === 'CONNECT') {
     throw new HeadError(400, 'FCGI_BAD_METHOD', 'REQUEST_METHOD is missing or unknown')
@@ -35,8 +41,8 @@ export function readMethod(text: string, methods: ReadonlySet<string>): string {
 
 /** Sets the version by SERVER_PROTOCOL; leaves it when that is missing or unreadable. */
 export function readVersion(text: string, head: RequestHead): void {
+  if (isAt(text, Slot.ServerProtocol, 'HTTP/1.1')) return
   const version = valueOf(text, Slot.ServerProtocol)
-  if (version === 'HTTP/1.1') return
   const match = /^HTTP\/(\d{1,2})(?:\.(\d{1,2}))?$/.exec(
     version === 'INCLUDED' ? 'HTTP/1.0' : version,
   )

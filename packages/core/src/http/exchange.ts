@@ -10,7 +10,15 @@ import { bodyArrived, readParams, type RequestHead } from '../cgi/request-head.t
 import { emitRequest, filterRole } from './emit-request.ts'
 import type { ExchangeContext, Outlet } from './exchange-context.ts'
 import { FastcgiRequest, type FastcgiRequestOwner } from './fastcgi-request.ts'
-import { drained, dump, emitClose, internals, probed, requestInternals } from './node-private.ts'
+import {
+  drained,
+  dump,
+  emitClose,
+  endEmpty,
+  internals,
+  probed,
+  requestInternals,
+} from './node-private.ts'
 import { separateHead, useCgiHead } from './outgoing.ts'
 import { StandInSocket, type StandInOwner, type WriteCallback } from './stand-in-socket.ts'
 import { TextHead } from './text-head.ts'
@@ -242,7 +250,7 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
       )
       return
     }
-    if (this.#received === 0) this.endBody()
+    if (this.#received === 0) endEmpty(this.request)
     else process.nextTick(endBodyNextTick, this)
   }
 

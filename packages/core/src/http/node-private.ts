@@ -54,6 +54,7 @@ export interface RequestInternals {
   _readableState?: {
     resumeScheduled?: boolean
     ended?: boolean
+    flowing?: boolean | null
     endEmitted?: boolean
     destroyed?: boolean
     closed?: boolean
@@ -183,6 +184,17 @@ export function dump(request: IncomingMessage): void {
   }
   if (own._dump) own._dump()
   else request.resume()
+}
+
+/**
+ * Ends an empty body. Where nobody listens, without the tick in which its stream would say so to nobody: what reads it
+ * later finds it ended all the same. (bench: `pnpm bench micro`, "whole request": 145 bytes and a tick less)
+ */
+export function endEmpty(request: IncomingMessage): void {
+  const state = requestInternals(request)._readableState
+  request.complete = true
+  if (state?.ended === false && state.flowing === null && unheard(request)) state.ended = true
+  else request.push(null)
 }
 
 function unheard(request: IncomingMessage): boolean {

@@ -39,6 +39,8 @@ export interface StandInOwner {
   timedOut(): void
 }
 
+const writableState = { corked: 0 }
+
 /** An EventEmitter whose table of listeners is made when the first one comes, as Node itself does where there is none. */
 const LateEmitter = function () {} as unknown as typeof EventEmitter
 ;(LateEmitter as { prototype: EventEmitter }).prototype = EventEmitter.prototype
@@ -61,10 +63,6 @@ export class StandInSocket extends LateEmitter {
   destroyed = false
   readable = true
   writable = true
-  /** False always: the connection was made by the web server. */
-  readonly connecting: boolean = false
-  readonly pending: boolean = false
-  readonly allowHalfOpen: boolean = true
   bytesRead = 0
   bytesWritten = 0
   errored: Error | null = null
@@ -73,14 +71,12 @@ export class StandInSocket extends LateEmitter {
   /** Node's http looks at it before it resumes a body. */
   _paused = false
   _hadError = false
-  /** `ServerResponse.end()` writes `corked` here. */
-  readonly _writableState: { corked: number }
-  readonly parser: null = null
+  /** `ServerResponse.end()` writes `corked` here, and calls `uncork` at once: one serves all. */
+  readonly _writableState: { corked: number } = writableState
 
   constructor(owner: StandInOwner) {
     super()
     this.#owner = owner
-    this._writableState = { corked: 0 }
   }
 
   /** The server whose 'request' event the request came by. */
@@ -206,7 +202,24 @@ export class StandInSocket extends LateEmitter {
     return !this.writable && this.#owner.unsent === 0
   }
 
-  // What a stream says of itself, here always the same.
+  // What a socket says of itself, here always the same.
+
+  /** The connection was made by the web server. */
+  get connecting(): boolean {
+    return false
+  }
+
+  get pending(): boolean {
+    return false
+  }
+
+  get allowHalfOpen(): boolean {
+    return true
+  }
+
+  get parser(): null {
+    return null
+  }
 
   get writableObjectMode(): boolean {
     return false
