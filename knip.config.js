@@ -19,7 +19,7 @@ export default {
     'packages/core': { entry: ['bundle.mjs'] },
     'packages/cli': { ignoreDependencies: ['@fastcgi/.*', 'express', 'koa', 'fastify'] },
     'packages/bench': {
-      entry: ['src/{main,shared,app-process}.ts', 'src/{apps,load,micro}/*.ts'],
+      entry: ['src/{main,shared,app-process}.ts', 'src/{apps,apps/minimal,load,micro}/*.ts'],
     },
     'examples/*': { entry: ['*.fcgi'], project: ['**/*.{fcgi,mjs,ts}'] },
     test: {

@@ -33,6 +33,8 @@ export interface Implementation {
   readonly detect: () => { version: string } | { missing: string }
   /** `node`: the Node binary, for a program that starts it by itself. */
   readonly command: (folder: string, socket: string, node: string) => Command
+  /** The least script that serves hello, as a user writes it: for the case `start`. Without it `command` is started. */
+  readonly minimal?: (socket: string) => Command
   readonly extraParams: ExtraParams
 }
 
@@ -63,6 +65,14 @@ function onNode(
     node: true,
     file: programPath('apps/node-app'),
     args: [transport, framework, socket, ...more],
+  })
+}
+
+function minimal(name: string): Implementation['minimal'] {
+  return (socket) => ({
+    node: true,
+    file: programPath(`apps/minimal/${name}`),
+    args: [socket],
   })
 }
 
@@ -97,6 +107,7 @@ function nodeFamily(): Implementation[] {
         multiplexes: true,
         detect: () => packageVersion('@fastcgi/core'),
         command: onNode('ours', framework),
+        minimal: minimal(`ours-${framework}`),
       },
       {
         ...base,
@@ -107,6 +118,7 @@ function nodeFamily(): Implementation[] {
         baseline: undefined,
         detect,
         command: onNode('http', framework),
+        minimal: minimal(`http-${framework}`),
       },
     ]
   })
@@ -143,6 +155,7 @@ function nodeFastcgi(framework: 'raw' | 'express'): Implementation {
     keepConnection: false,
     detect: () => packageVersion('node-fastcgi'),
     command: onNode('node-fastcgi', framework),
+    minimal: minimal(`node-fastcgi-${framework}`),
   }
 }
 

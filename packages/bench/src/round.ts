@@ -151,7 +151,10 @@ export async function startRound(
   benchCase: BenchCase,
   site: Site,
 ): Promise<Figures> {
-  const command = site.implementation.command(context.folder, site.socket, context.start.node)
+  const { implementation, socket } = site
+  const command =
+    implementation.minimal?.(socket) ??
+    implementation.command(context.folder, socket, context.start.node)
   await using app = StartingApp.spawn(command, site, context.start)
   const job = { ...jobFor(benchCase, 'direct', site, 0), connections: 1 }
   for (;;) {
