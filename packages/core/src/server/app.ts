@@ -2,7 +2,7 @@
 import http from 'node:http'
 import net from 'node:net'
 import { isClass } from '../http/framework-prototypes.ts'
-import { isExpress, mistakenFunction, NoAppError, valueGiven } from './no-app.ts'
+import { isExpress, isKoaMethod, mistakenFunction, NoAppError, valueGiven } from './no-app.ts'
 import type { Handler } from './options.ts'
 
 /** Something that takes requests: a listener, or a server with its own `request` listeners. */
@@ -27,7 +27,8 @@ const maxDepth = 8
 
 /** Whether a value is a loader: see {@link AppLoader}. */
 export function isLoader(app: unknown): app is () => unknown {
-  return typeof app === 'function' && app.length === 0 && !isClass(app) && !isExpress(app)
+  if (typeof app !== 'function' || app.length > 0) return false
+  return !isClass(app) && !isExpress(app) && !isKoaMethod(app)
 }
 
 /**

@@ -23,12 +23,21 @@ const middleware = (more: object): unknown =>
     ...more,
   })
 
+/** As Koa's app, 2 and 3, has it. */
+const koa = {
+  listener: none,
+  callback() {
+    return this.listener
+  },
+}
+
 class Application {}
 
 describe('whyNoApp', () => {
   it.each<[string, unknown, RegExp]>([
     ['a router', middleware({}), /^an express\.Router\(\), .*: .*express\(\)\.use\(router\)/],
     ['Express itself', expressItself, /^Express itself: .*express\(\)/],
+    ['a callback not called', koa.callback, /^Koa's app\.callback, not called: .*callback\(\)/],
     ['a class', Application, /^the class Application: .*new Application\(\)/],
     ['a class without a name', (() => class {})(), /^a class: /],
     ['a Koa app', { callback: none, createContext: none }, /^a Koa app: .*@fastcgi\/koa/],
@@ -68,5 +77,11 @@ describe('loadApp', () => {
   it('does not take Express itself for a loader: its app would answer 404 to everything', async () => {
     expect(isLoader(expressItself)).toBe(false)
     expect(await loadApp(() => ({ default: expressItself }))).toBe(expressItself)
+  })
+
+  it('does not take a method of a Koa app for one: without its app it cannot run', async () => {
+    expect(await loadApp(() => koa.callback)).toBe(koa.callback)
+    const callback = (): unknown => 'app'
+    expect(await loadApp(callback)).toBe('app')
   })
 })

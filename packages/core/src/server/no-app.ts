@@ -24,6 +24,9 @@ export function mistakenFunction(value: object): string | undefined {
   }
   if (isExpress(value)) return 'Express itself: give an app, which express() makes'
   if (at(value, 'fastify') === value) return 'Fastify itself: give an app, which fastify() makes'
+  if (isKoaMethod(value)) {
+    return "Koa's app.callback, not called: give the app itself to serve() of @fastcgi/koa, or app.callback() to that of @fastcgi/core"
+  }
   if (isClass(value)) {
     const { name } = value as { name?: unknown }
     return typeof name === 'string' && name !== ''
@@ -36,6 +39,14 @@ export function mistakenFunction(value: object): string | undefined {
 /** Express, 4 or 5, not yet called. It has no parameters, and so looks like a loader. */
 export function isExpress(value: object): boolean {
   return has(value, 'Router', 'static') && has(at(value, 'application') ?? {}, 'handle', 'listen')
+}
+
+/**
+ * Koa's `app.callback`, not called: it has lost its app. It has no parameters, and so looks like a loader; but a loader is
+ * no method, nor called so.
+ */
+export function isKoaMethod(value: object): boolean {
+  return /^callback\s*\(/.test(String(value))
 }
 
 const appItself = 'give the app itself, as default export or module.exports'
