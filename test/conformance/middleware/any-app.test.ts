@@ -1,5 +1,6 @@
 /** Listeners of every origin: Connect, Polka, Hono's node server, an http.Server with listeners of its own. */
 import http from 'node:http'
+import type { Socket } from 'node:net'
 
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
@@ -224,12 +225,21 @@ it('joinDuplicateHeaders joins what else only the first of would count', async (
 })
 
 it('an http.Server with listeners of its own, and classes of its own', async () => {
+  let detached = 0
   class Request extends http.IncomingMessage {
     get shouted(): string {
       return (this.url ?? '').toUpperCase()
     }
   }
   class Response extends http.ServerResponse {
+    override assignSocket(socket: Socket): void {
+      super.assignSocket(socket)
+      this.setHeader('X-Assigned', '1')
+    }
+    override detachSocket(socket: Socket): void {
+      detached++
+      super.detachSocket(socket)
+    }
     shout(text: string): void {
       this.setHeader('X-Own', '1')
       this.end(text)
@@ -257,7 +267,10 @@ it('an http.Server with listeners of its own, and classes of its own', async () 
   const onHttp = new HttpSide(server, true)
   const overFastcgi = await FastcgiSide.start(() => {}, { kept: true, emitter: make() })
   try {
-    compare(asked, await converse(onHttp, asked, ''), await converse(overFastcgi, asked, ''))
+    const expected = await converse(onHttp, asked, '')
+    expect(detached).toBe(asked.length)
+    compare(asked, expected, await converse(overFastcgi, asked, ''))
+    expect(detached).toBe(2 * asked.length)
   } finally {
     await onHttp.close()
     await overFastcgi.close()
