@@ -136,6 +136,7 @@ describe.each(frameworks)('serve with %s', (_name, Koa) => {
       () => new Koa().callback(),
       'a function: give the app itself, not its callback',
     ],
+    ['its callback, not called', () => new Koa().callback, "Koa's app.callback, not called: give"],
   ])('says what is wrong with %s', async (_what, make, said) => {
     const lines: string[] = []
     const log = (line: string): number => lines.push(line)

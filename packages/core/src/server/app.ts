@@ -2,7 +2,7 @@
 import http from 'node:http'
 import net from 'node:net'
 import { isClass } from '../http/framework-prototypes.ts'
-import { isExpress, isKoaMethod, mistakenFunction, NoAppError, valueGiven } from './no-app.ts'
+import { isExpress, isKoaCallback, mistakenFunction, NoAppError, valueGiven } from './no-app.ts'
 import type { Handler } from './options.ts'
 
 /** Something that takes requests: a listener, or a server with its own `request` listeners. */
@@ -28,7 +28,7 @@ const maxDepth = 8
 /** Whether a value is a loader: see {@link AppLoader}. */
 export function isLoader(app: unknown): app is () => unknown {
   if (typeof app !== 'function' || app.length > 0) return false
-  return !isClass(app) && !isExpress(app) && !isKoaMethod(app)
+  return !isClass(app) && !isExpress(app) && !isKoaCallback(app)
 }
 
 /**

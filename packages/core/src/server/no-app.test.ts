@@ -25,9 +25,9 @@ const middleware = (more: object): unknown =>
 
 /** As Koa's app, 2 and 3, has it. */
 const koa = {
-  listener: none,
+  middleware: [],
   callback() {
-    return this.listener
+    return () => this.middleware
   },
 }
 
@@ -81,7 +81,11 @@ describe('loadApp', () => {
 
   it('does not take a method of a Koa app for one: without its app it cannot run', async () => {
     expect(await loadApp(() => koa.callback)).toBe(koa.callback)
-    const callback = (): unknown => 'app'
-    expect(await loadApp(callback)).toBe('app')
+    const own = {
+      callback() {
+        return 'app'
+      },
+    }
+    expect(await loadApp(own.callback)).toBe('app')
   })
 })

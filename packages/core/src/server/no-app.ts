@@ -24,7 +24,7 @@ export function mistakenFunction(value: object): string | undefined {
   }
   if (isExpress(value)) return 'Express itself: give an app, which express() makes'
   if (at(value, 'fastify') === value) return 'Fastify itself: give an app, which fastify() makes'
-  if (isKoaMethod(value)) {
+  if (isKoaCallback(value)) {
     return "Koa's app.callback, not called: give the app itself to serve() of @fastcgi/koa, or app.callback() to that of @fastcgi/core"
   }
   if (isClass(value)) {
@@ -41,12 +41,12 @@ export function isExpress(value: object): boolean {
   return has(value, 'Router', 'static') && has(at(value, 'application') ?? {}, 'handle', 'listen')
 }
 
-/**
- * Koa's `app.callback`, not called: it has lost its app. It has no parameters, and so looks like a loader; but a loader is
- * no method, nor called so.
- */
-export function isKoaMethod(value: object): boolean {
-  return /^callback\s*\(/.test(String(value))
+/** The method of Koa's app, 2 and 3, as it is written. */
+const koaCallback = /^callback\s*\(\).*\bthis\.middleware\b/s
+
+/** Koa's `app.callback`, not called: it has lost its app. It has no parameters, and so looks like a loader. */
+export function isKoaCallback(value: object): boolean {
+  return koaCallback.test(String(value))
 }
 
 const appItself = 'give the app itself, as default export or module.exports'
