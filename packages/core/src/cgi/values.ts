@@ -18,7 +18,7 @@ export function valueOf(text: string, slot: number): string {
 }
 
 /** Whether a slot has this value, which is not empty. Makes no string of it. */
-export function isAt(text: string, slot: number, value: string): boolean {
+export function hasValue(text: string, slot: number, value: string): boolean {
   const start = starts[slot]!
   return start >= 0 && ends[slot]! - start === value.length && text.startsWith(value, start)
 }
@@ -29,7 +29,7 @@ let lastMethod = 'GET'
 export function readMethod(text: string, methods: ReadonlySet<string>): string {
   // Mostly the same, and found among `methods` before, which are node:http's for every server: no look-up, and one string
   // for all, by which routers find their way without a look-up of theirs.
-  if (isAt(text, Slot.RequestMethod, lastMethod)) return lastMethod
+  if (hasValue(text, Slot.RequestMethod, lastMethod)) return lastMethod
   const method = valueOf(text, Slot.RequestMethod)
   // node:http hands CONNECT to another event and closes when nobody listens; over FastCGI there is no tunnel.
   if (!methods.has(method) || method === 'CONNECT') {
@@ -41,7 +41,7 @@ export function readMethod(text: string, methods: ReadonlySet<string>): string {
 
 /** Sets the version by SERVER_PROTOCOL; leaves it when that is missing or unreadable. */
 export function readVersion(text: string, head: RequestHead): void {
-  if (isAt(text, Slot.ServerProtocol, 'HTTP/1.1')) return
+  if (hasValue(text, Slot.ServerProtocol, 'HTTP/1.1')) return
   const version = valueOf(text, Slot.ServerProtocol)
   const match = /^HTTP\/(\d{1,2})(?:\.(\d{1,2}))?$/.exec(
     version === 'INCLUDED' ? 'HTTP/1.0' : version,

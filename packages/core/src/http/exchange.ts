@@ -257,9 +257,9 @@ export class Exchange implements StandInOwner, FastcgiRequestOwner {
   }
 
   /**
-   * The request's stream ends. node:http reports a body's end one round of ticks after its last part, though both come in one read: a reader that
-   * fails on that part sees an unfinished request, and 'finish' and 'close' of a response sent at once come first. So this is called two ticks
-   * late where there was a part.
+   * The stream of a request that had a body ends. node:http reports that one round of ticks after the body's last part,
+   * though both come in one read: a reader that fails on that part sees an unfinished request, and 'finish' and 'close' of
+   * a response sent at once come first. So this is called two ticks late.
    */
   endBody(): void {
     this.request.complete = true
